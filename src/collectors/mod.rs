@@ -1,0 +1,97 @@
+//! The collectors: one file per question. A collector reads through its [`Context`], writes into the batch and knows no
+//! other collector. One line in [`ALL`] registers it.
+
+use std::fmt;
+
+use crate::config::Config;
+use crate::files::FileError;
+use crate::files::Files;
+use crate::metric::Batch;
+use crate::metric::Desc;
+use crate::sampler::Sampler;
+use crate::sockets::Sockets;
+use crate::sockets::SurveyError;
+
+/// Every collector, in the order in which they run and are listed.
+pub static ALL: &[&Spec] = &[];
+
+/// What is known of a collector without making one.
+pub struct Spec {
+    /// Its name in flags, in `collect[]` and in the label `collector`.
+    pub name: &'static str,
+    /// What it answers, in half a sentence.
+    pub help: &'static str,
+    /// Whether it runs without being asked for.
+    pub on_by_default: bool,
+    /// The families it can export.
+    pub families: &'static [&'static Desc],
+    /// The families whose names are only known at run time: `<Field>` in the name stands for the kernel's word.
+    pub patterns: &'static [&'static Desc],
+    /// A family that says 1 when the collector succeeded and 0 when it failed, on top of the common success metric.
+    pub verdict: Option<&'static Desc>,
+    /// Makes it.
+    pub make: fn(&Config) -> Box<dyn Collector>,
+}
+
+/// One question, asked at each scrape.
+pub trait Collector {
+    /// Writes what it finds into the batch. What it wrote is taken back when it fails.
+    ///
+    /// # Errors
+    /// When a source that this kernel has cannot be read or breaks its format. A source that this kernel lacks is no
+    /// error: it gives no family.
+    fn collect(&mut self, context: &mut Context<'_>, batch: &mut Batch)
+    -> Result<(), CollectError>;
+}
+
+/// What a collector may use during one scrape.
+pub struct Context<'a> {
+    /// The trees of kernel files.
+    pub files: &'a Files,
+    /// What the ticks sampled.
+    pub sampler: &'a Sampler,
+    /// The TCP sockets, walked at most once a scrape.
+    pub sockets: &'a mut Sockets,
+    /// Which source the collector used, for `weir_source_info`.
+    pub source: Option<&'static str>,
+    /// How many series a limit left out, for `weir_series_left_out`; `None` where the collector has no limit.
+    pub left_out: Option<usize>,
+}
+
+/// Why a collector failed.
+#[derive(Debug)]
+pub enum CollectError {
+    /// A file.
+    File(FileError),
+    /// The walk over the sockets.
+    Sockets(SurveyError),
+    /// The process's own figures.
+    Process(procfs::ProcError),
+    /// The collector panicked, with what it said.
+    Panic(String),
+}
+
+impl fmt::Display for CollectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Sockets(error) => error.fmt(f),
+            Self::Process(error) => error.fmt(f),
+            Self::Panic(message) => write!(f, "panic: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for CollectError {}
+
+impl From<FileError> for CollectError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<SurveyError> for CollectError {
+    fn from(error: SurveyError) -> Self {
+        Self::Sockets(error)
+    }
+}

@@ -1,0 +1,316 @@
+//! What the program was asked to do: plain values, validated when they are read, so that nothing past start-up can find
+//! them wrong. The flags that set them are in `cli.rs`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use regex_lite::Regex;
+
+/// node_exporter's default for `--collector.netstat.fields`, with `Tcp_MaxConn`, which dashboards ask for, added.
+pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|\
+    TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|\
+    Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab|MaxConn)|\
+    Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
+
+/// Everything the command line decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; empty: no HTTP server.
+    pub listen: Vec<Listen>,
+    /// The path of the metrics page.
+    pub telemetry_path: String,
+    /// The origin that may read answers from a browser page elsewhere.
+    pub cors_origin: Option<String>,
+    /// Whether answers may be gzip'd.
+    pub compression: bool,
+    /// Whether the program's own metrics (`process_*`, requests) are exported.
+    pub exporter_metrics: bool,
+    /// The most connections that are open at a time.
+    pub max_connections: usize,
+    /// From accept to a full request head.
+    pub read_timeout: Duration,
+    /// Without progress while an answer is written.
+    pub write_timeout: Duration,
+    /// The largest request head, in bytes.
+    pub max_header_bytes: usize,
+    /// The enabled collectors' names, in the order of the list of collectors.
+    pub collectors: Vec<&'static str>,
+    /// The time between two samples of the cheap counters.
+    pub interval: Duration,
+    /// Where procfs is mounted.
+    pub procfs: PathBuf,
+    /// Where sysfs is mounted.
+    pub sysfs: PathBuf,
+    /// Where the TCP sockets are read from.
+    pub sockets_source: SocketsSource,
+    /// The devices of netdev and of the rates.
+    pub netdev_devices: DeviceFilter,
+    /// The devices of arp.
+    pub arp_devices: DeviceFilter,
+    /// The devices that netclass leaves out.
+    pub netclass_ignored: Regex,
+    /// Whether netclass leaves out speeds below zero.
+    pub netclass_ignore_invalid_speed: bool,
+    /// The fields that netstat exports, as `Proto_Field`.
+    pub netstat_fields: Regex,
+    /// Print the metrics once and exit.
+    pub once: bool,
+    /// The least severe lines that are logged.
+    pub log_level: log::LevelFilter,
+    /// How lines are logged.
+    pub log_format: LogFormat,
+}
+
+/// One place to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP port on every address, both families where the machine has both.
+    Any(u16),
+    /// A TCP port on one host or address.
+    Tcp(String, u16),
+    /// A Unix stream socket.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Reads `:2112`, `127.0.0.1:2112`, `[::1]:2112`, `localhost:2112` or `unix:/run/weir.sock`.
+    ///
+    /// # Errors
+    /// With what was expected.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "[HOST]:PORT, [IPV6]:PORT or unix:PATH";
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err(EXPECTED)
+            } else {
+                Ok(Self::Unix(PathBuf::from(path)))
+            };
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
+        let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = port
+            .and_then(|port| port.parse().ok())
+            .ok_or("a port from 0 to 65535 after the last colon")?;
+        match host.strip_prefix('[').map(|inner| inner.strip_suffix(']')) {
+            Some(Some(inner)) if inner.parse::<std::net::Ipv6Addr>().is_ok() => {
+                Ok(Self::Tcp(inner.to_string(), port))
+            }
+            Some(_) => Err("an IPv6 address between [ and ]"),
+            None if host.is_empty() => Ok(Self::Any(port)),
+            None if host.contains([':', '/', ' ']) => Err(EXPECTED),
+            None => Ok(Self::Tcp(host.to_string(), port)),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(port) => write!(f, ":{port}"),
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Where the TCP sockets are read from (`--sockets.source`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketsSource {
+    /// Netlink where the kernel has it, else /proc.
+    Auto,
+    /// Netlink or an error.
+    Netlink,
+    /// /proc/net/tcp and tcp6.
+    Proc,
+}
+
+/// How lines are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `ts=… level=info msg="…"`.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Which devices a collector shows. Where a device is both included and excluded, exclusion wins.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Only these, when given.
+    pub include: Option<Regex>,
+    /// Never these, when given.
+    pub exclude: Option<Regex>,
+}
+
+impl DeviceFilter {
+    /// Whether the device is shown.
+    #[must_use]
+    pub fn shows(&self, device: &str) -> bool {
+        self.include
+            .as_ref()
+            .is_none_or(|include| include.is_match(device))
+            && !self
+                .exclude
+                .as_ref()
+                .is_some_and(|exclude| exclude.is_match(device))
+    }
+}
+
+/// A duration as Prometheus writes it: `500ms`, `15s`, `1m30s`, `2h`. More than zero, at most 24 hours.
+///
+/// # Errors
+/// With what was expected.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    const EXPECTED: &str = "a duration such as 500ms, 15s or 1m30s, more than 0 and at most 24h";
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|character: char| !character.is_ascii_digit())
+            .ok_or(EXPECTED)?;
+        let (number, tail) = rest.split_at(digits);
+        let number: u32 = number.parse().map_err(|_| EXPECTED)?;
+        let unit_end = tail
+            .find(|character: char| character.is_ascii_digit())
+            .unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let unit = match unit {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_secs(60),
+            "h" => Duration::from_secs(60 * 60),
+            _ => return Err(EXPECTED),
+        };
+        total = unit
+            .checked_mul(number)
+            .and_then(|part| total.checked_add(part))
+            .ok_or(EXPECTED)?;
+        rest = tail;
+    }
+    if total.is_zero() || total > DAY {
+        Err(EXPECTED)
+    } else {
+        Ok(total)
+    }
+}
+
+impl Default for Config {
+    /// What runs when no flag is given, but for the collectors, which their list decides.
+    fn default() -> Self {
+        Self {
+            listen: vec![Listen::Any(2112)],
+            telemetry_path: "/metrics".to_string(),
+            cors_origin: None,
+            compression: true,
+            exporter_metrics: true,
+            max_connections: 256,
+            read_timeout: Duration::from_secs(3),
+            write_timeout: Duration::from_secs(10),
+            max_header_bytes: 8192,
+            collectors: Vec::new(),
+            interval: Duration::from_secs(5),
+            procfs: PathBuf::from("/proc"),
+            sysfs: PathBuf::from("/sys"),
+            sockets_source: SocketsSource::Auto,
+            netdev_devices: DeviceFilter::default(),
+            arp_devices: DeviceFilter::default(),
+            netclass_ignored: constant("^$"),
+            netclass_ignore_invalid_speed: false,
+            netstat_fields: constant(NETSTAT_FIELDS),
+            once: false,
+            log_level: log::LevelFilter::Info,
+            log_format: LogFormat::Logfmt,
+        }
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the pattern is a constant of this file, compiled by the tests"
+)]
+fn constant(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a valid pattern")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_as_prometheus_writes_them() {
+        let read = |text| duration(text).ok().map(|duration| duration.as_millis());
+        assert_eq!(
+            ["500ms", "15s", "1m30s", "2h", "24h"].map(read),
+            [
+                Some(500),
+                Some(15_000),
+                Some(90_000),
+                Some(7_200_000),
+                Some(86_400_000)
+            ]
+        );
+        for bad in [
+            "",
+            "0s",
+            "5",
+            "s",
+            "-5s",
+            "+5s",
+            "1.5s",
+            "5 s",
+            "25h",
+            "5sec",
+            "99999999999s",
+            "4294967295h",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn places_to_listen() {
+        let read = |text: &str| Listen::parse(text).map(|listen| listen.to_string());
+        for good in [
+            ":2112",
+            ":0",
+            "127.0.0.1:80",
+            "[::1]:2112",
+            "localhost:1",
+            "unix:/run/weir.sock",
+        ] {
+            assert_eq!(read(good), Ok(good.to_string()));
+        }
+        for bad in [
+            "",
+            "2112",
+            ":65536",
+            ":x",
+            ":+1",
+            "::1:80",
+            "[::1:80",
+            "[host]:80",
+            "unix:",
+            "a b:1",
+            "127.0.0.1:",
+            "http://x:1",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn exclusion_wins() {
+        let filter = DeviceFilter {
+            include: Some(constant("^eth")),
+            exclude: Some(constant("^eth1$")),
+        };
+        assert_eq!(
+            ["eth0", "eth1", "lo"].map(|device| filter.shows(device)),
+            [true, false, false]
+        );
+        assert!(DeviceFilter::default().shows("anything"));
+    }
+}

@@ -1,0 +1,391 @@
+//! The trees that are read (`--path.procfs`, `--path.sysfs`) and bounded reads below them. Nobody else knows where /proc
+//! is.
+//!
+//! With the real /proc the live kernel may be asked too (netlink); with any other path everything comes from files, so
+//! that a captured host gives the same answer on every machine. Where another procfs has `1/net`, that is read and not
+//! `net`: in a container with the host's /proc mounted, `net` is the container's own network namespace.
+//!
+//! A captured tree may carry a file `CAPTURE` beside its `proc`, with lines `byte_order: big` and `page_size: 65536`;
+//! what it does not say is this machine's.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+
+use crate::parse::ParseError;
+
+/// The largest file that is read whole, in bytes. A machine with 50,000 devices has a /proc/net/dev of 6 MB.
+pub const LIMIT: usize = 16 << 20;
+
+/// What one sysfs attribute can hold: the kernel gives it one page.
+const ATTRIBUTE: usize = 4096;
+
+/// Memory that is kept from one read to the next; a larger buffer is given back.
+const KEPT: usize = 256 << 10;
+
+/// Which way round the words of a captured tree are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first (MIPS routers of the ath79 family, s390x).
+    Big,
+}
+
+impl ByteOrder {
+    /// This machine's.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+}
+
+/// A file that could not be used, and why.
+#[derive(Debug)]
+pub struct FileError {
+    /// The file's path as it was opened.
+    pub path: String,
+    /// What was wrong.
+    pub cause: Cause,
+}
+
+/// What can be wrong with a file.
+#[derive(Debug)]
+pub enum Cause {
+    /// The system said no.
+    Io(rustix::io::Errno),
+    /// Its content breaks a rule of its format.
+    Parse(ParseError),
+    /// It is larger than the bound, in bytes.
+    TooLarge(usize),
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Io(errno) => write!(f, "{}: {}", self.path, io::Error::from(*errno)),
+            Cause::Parse(error) => write!(f, "{}:{error}", self.path),
+            Cause::TooLarge(limit) => write!(
+                f,
+                "{}: expected at most {limit} bytes, found more",
+                self.path
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// The roots, and a buffer that every read shares.
+pub struct Files {
+    procfs: PathBuf,
+    sysfs: PathBuf,
+    net: PathBuf,
+    live: bool,
+    byte_order: ByteOrder,
+    page_size: u64,
+    buffer: Cell<Vec<u8>>,
+}
+
+impl Files {
+    /// Looks at the roots once: which `net` to read, and what a capture says of itself.
+    ///
+    /// # Errors
+    /// When a root is not a directory, or CAPTURE says something unknown.
+    pub fn open(procfs: &Path, sysfs: &Path) -> Result<Self, FileError> {
+        for root in [procfs, sysfs] {
+            let cause = match fs::metadata(root) {
+                Ok(found) if found.is_dir() => continue,
+                Ok(_) => rustix::io::Errno::NOTDIR,
+                Err(error) => {
+                    rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO)
+                }
+            };
+            return Err(FileError {
+                path: root.display().to_string(),
+                cause: Cause::Io(cause),
+            });
+        }
+        let live = procfs == Path::new("/proc");
+        let init = procfs.join("1/net");
+        let mut files = Self {
+            net: if !live && init.is_dir() {
+                init
+            } else {
+                procfs.join("net")
+            },
+            procfs: procfs.to_path_buf(),
+            sysfs: sysfs.to_path_buf(),
+            live,
+            byte_order: ByteOrder::NATIVE,
+            page_size: rustix::param::page_size() as u64,
+            buffer: Cell::new(Vec::new()),
+        };
+        if let Some(parent) = procfs.parent().filter(|_| !live) {
+            files.read_capture(&parent.join("CAPTURE"))?;
+        }
+        Ok(files)
+    }
+
+    fn read_capture(&mut self, path: &Path) -> Result<(), FileError> {
+        let found = self.parse(path, |bytes| {
+            let mut order = None;
+            let mut page = None;
+            for line in crate::parse::lines(bytes) {
+                let mut line = line?;
+                match line.word() {
+                    Some(b"byte_order:") => {
+                        order = match line.expect_word("byte_order", "little or big")? {
+                            b"little" => Some(ByteOrder::Little),
+                            b"big" => Some(ByteOrder::Big),
+                            other => return Err(line.error("byte_order", "little or big", other)),
+                        }
+                    }
+                    Some(b"page_size:") => page = Some(line.expect_decimal("page_size")?),
+                    _ => {}
+                }
+            }
+            Ok((order, page))
+        })?;
+        if let Some((order, page)) = found {
+            self.byte_order = order.unwrap_or(self.byte_order);
+            self.page_size = page.unwrap_or(self.page_size);
+        }
+        Ok(())
+    }
+
+    /// Whether the running kernel is what is measured, so that netlink may be asked.
+    #[must_use]
+    pub fn live(&self) -> bool {
+        self.live
+    }
+
+    /// The byte order of the machine that wrote these files.
+    #[must_use]
+    pub fn byte_order(&self) -> ByteOrder {
+        self.byte_order
+    }
+
+    /// The page size of the machine that wrote these files, in bytes.
+    #[must_use]
+    pub fn page_size(&self) -> u64 {
+        self.page_size
+    }
+
+    /// Reads and parses `PROCFS/net/NAME`; `None` when this kernel does not have it.
+    ///
+    /// # Errors
+    /// When it cannot be read, is too large, or breaks its format.
+    pub fn net<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, FileError> {
+        self.parse(&self.net.join(name), parse)
+    }
+
+    /// Reads and parses `PROCFS/PATH`; `None` when this kernel does not have it.
+    ///
+    /// # Errors
+    /// When it cannot be read, is too large, or breaks its format.
+    pub fn proc<T>(
+        &self,
+        path: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, FileError> {
+        self.parse(&self.procfs.join(path), parse)
+    }
+
+    /// Reads and parses a file below `SYSFS`; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read, is too large, or breaks its format.
+    pub fn sys<T>(
+        &self,
+        path: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, FileError> {
+        self.parse(&self.sysfs.join(path), parse)
+    }
+
+    /// The path of `PROCFS/net/NAME`, as errors name it.
+    #[must_use]
+    pub fn net_path(&self, name: &str) -> PathBuf {
+        self.net.join(name)
+    }
+
+    /// Opens `PROCFS/net/NAME` to be read in pieces; `None` when this kernel does not have it.
+    ///
+    /// # Errors
+    /// When it exists but cannot be opened.
+    pub fn open_net(&self, name: &str) -> Result<Option<OwnedFd>, FileError> {
+        open(&self.net.join(name))
+    }
+
+    /// The names in a directory below `SYSFS`, sorted by their bytes; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When it exists but cannot be listed.
+    pub fn sys_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
+        let path = self.sysfs.join(path);
+        let failed = |error: &io::Error| FileError {
+            path: path.display().to_string(),
+            cause: Cause::Io(
+                rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO),
+            ),
+        };
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&error)),
+        };
+        let names: Result<Vec<_>, _> = entries
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect();
+        let mut names = names.map_err(|error| failed(&error))?;
+        names.sort_unstable();
+        Ok(Some(names))
+    }
+
+    /// Opens a directory below `SYSFS` whose attributes are then read one by one; `None` when it has vanished.
+    ///
+    /// # Errors
+    /// When it exists but cannot be opened.
+    pub fn sys_directory(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<Option<Attributes<'_>>, FileError> {
+        let path = self.sysfs.join(path);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(directory) => Ok(Some(Attributes {
+                directory,
+                path,
+                files: self,
+            })),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            Err(errno) => Err(FileError {
+                path: path.display().to_string(),
+                cause: Cause::Io(errno),
+            }),
+        }
+    }
+
+    fn parse<T>(
+        &self,
+        path: &Path,
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, FileError> {
+        let mut buffer = self.buffer.take();
+        let result = read_whole(path, &mut buffer).and_then(|found| match found {
+            None => Ok(None),
+            Some(()) => parse(&buffer).map(Some).map_err(|error| FileError {
+                path: path.display().to_string(),
+                cause: Cause::Parse(error),
+            }),
+        });
+        if buffer.capacity() <= KEPT {
+            self.buffer.set(buffer);
+        }
+        result
+    }
+}
+
+/// An open sysfs directory (a device, say) whose attributes are read relative to it.
+pub struct Attributes<'a> {
+    directory: OwnedFd,
+    path: PathBuf,
+    files: &'a Files,
+}
+
+impl Attributes<'_> {
+    /// Reads one attribute, without the white space around it. `None` when it does not exist, or when the device does
+    /// not say (`speed` answers EINVAL while the link is down; EOPNOTSUPP, ENODEV of a device that is just going away).
+    ///
+    /// # Errors
+    /// On any other errno, and what `parse` makes of the text.
+    pub fn read<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, FileError> {
+        use rustix::io::Errno;
+        let failed = |cause| FileError {
+            path: self.path.join(name).display().to_string(),
+            cause,
+        };
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let mut buffer = self.files.buffer.take();
+        buffer.clear();
+        buffer.reserve(ATTRIBUTE);
+        let read = rustix::fs::openat(&self.directory, name, flags, Mode::empty())
+            .and_then(|file| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut buffer)));
+        let result = match read {
+            Ok(_) => parse(buffer.trim_ascii())
+                .map(Some)
+                .map_err(|error| failed(Cause::Parse(error))),
+            Err(
+                Errno::NOENT
+                | Errno::INVAL
+                | Errno::OPNOTSUPP
+                | Errno::NODEV
+                | Errno::NXIO
+                | Errno::NOTDIR
+                | Errno::ACCESS,
+            ) => Ok(None),
+            Err(errno) => Err(failed(Cause::Io(errno))),
+        };
+        self.files.buffer.set(buffer);
+        result
+    }
+}
+
+fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
+    match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        // ENOTDIR where a stripped kernel has no directory of that name at all.
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        Err(errno) => Err(FileError {
+            path: path.display().to_string(),
+            cause: Cause::Io(errno),
+        }),
+    }
+}
+
+/// Reads a file to its end into `buffer`; `None` when it does not exist.
+fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
+    buffer.clear();
+    let Some(file) = open(path)? else {
+        return Ok(None);
+    };
+    let failed = |cause| FileError {
+        path: path.display().to_string(),
+        cause,
+    };
+    loop {
+        if buffer.len() > LIMIT {
+            return Err(failed(Cause::TooLarge(LIMIT)));
+        }
+        // Kernel files tell no size; reading into half a page of room would cost a call more for each piece.
+        if buffer.capacity() - buffer.len() < ATTRIBUTE {
+            buffer.reserve(buffer.len().max(4 * ATTRIBUTE));
+        }
+        match rustix::io::read(&file, rustix::buffer::spare_capacity(buffer)) {
+            Ok(0) => return Ok(Some(())),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => {}
+            // The process or device behind the file went away while it was read.
+            Err(rustix::io::Errno::SRCH | rustix::io::Errno::NODEV) => return Ok(None),
+            Err(errno) => return Err(failed(Cause::Io(errno))),
+        }
+    }
+}

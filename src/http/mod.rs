@@ -1,0 +1,1 @@
+//! HTTP: one thread, everything bounded.

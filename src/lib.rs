@@ -1,0 +1,16 @@
+//! weir measures a Linux machine's network and serves it to Prometheus and to a browser.
+//!
+//! A scrape goes from [`http`] through `app` to [`scrape`], which runs the [`collectors`]; they read kernel files through
+//! [`files`] and [`parse`], the TCP sockets through [`sockets`], and write into a [`metric::Batch`] that [`exposition`]
+//! turns into text. Everything happens in one thread.
+
+pub mod collectors;
+pub mod config;
+pub mod exposition;
+pub mod files;
+pub mod http;
+pub mod metric;
+pub mod parse;
+pub mod sampler;
+pub mod scrape;
+pub mod sockets;

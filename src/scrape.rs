@@ -1,0 +1,1 @@
+//! Runs the collectors: times them, isolates them, appends success and duration.
