@@ -9,6 +9,7 @@ pub mod config;
 pub mod exposition;
 pub mod files;
 pub mod http;
+pub mod log;
 pub mod metric;
 pub mod parse;
 pub mod sampler;
