@@ -4,6 +4,7 @@
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], and write into a [`metric::Batch`] that [`exposition`]
 //! turns into text. Everything happens in one thread.
 
+pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod exposition;

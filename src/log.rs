@@ -30,7 +30,10 @@ pub fn start(level: LevelFilter, format: LogFormat) {
     }
     log::set_max_level(level);
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         log::error!(place = place.as_str(); "panic: {}", panic_message(panic.payload()));
     }));
 }
@@ -39,7 +42,8 @@ pub fn start(level: LevelFilter, format: LogFormat) {
 #[must_use]
 pub fn panic_message(payload: &dyn std::any::Any) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 impl Log for Stderr {
@@ -59,7 +63,10 @@ impl Log for Stderr {
 }
 
 fn line(format: LogFormat, now: SystemTime, record: &Record<'_>) -> String {
-    let mut fields = Fields { format, line: String::with_capacity(128) };
+    let mut fields = Fields {
+        format,
+        line: String::with_capacity(128),
+    };
     if format == LogFormat::Json {
         fields.line.push('{');
     }
@@ -68,7 +75,11 @@ fn line(format: LogFormat, now: SystemTime, record: &Record<'_>) -> String {
     fields.quoted("msg", &record.args().to_string());
     // The visitor never fails.
     let _ = record.key_values().visit(&mut fields);
-    fields.line.push_str(if format == LogFormat::Json { "}\n" } else { "\n" });
+    fields.line.push_str(if format == LogFormat::Json {
+        "}\n"
+    } else {
+        "\n"
+    });
     fields.line
 }
 
@@ -118,12 +129,14 @@ impl Fields {
     fn key(&mut self, key: &str) {
         match self.format {
             LogFormat::Logfmt => {
-                self.line.push_str(if self.line.is_empty() { "" } else { " " });
+                self.line
+                    .push_str(if self.line.is_empty() { "" } else { " " });
                 self.line.push_str(key);
                 self.line.push('=');
             }
             LogFormat::Json => {
-                self.line.push_str(if self.line.len() == 1 { "\"" } else { ",\"" });
+                self.line
+                    .push_str(if self.line.len() == 1 { "\"" } else { ",\"" });
                 self.line.push_str(key);
                 self.line.push_str("\":");
             }
@@ -145,7 +158,10 @@ pub fn rfc3339(time: SystemTime) -> String {
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
+        since.subsec_millis()
+    )
 }
 
 /// Year, month and day of a count of days since 1970-01-01. Years are counted from March, so that the leap day is the
@@ -153,11 +169,16 @@ pub fn rfc3339(time: SystemTime) -> String {
 fn date(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -169,7 +190,15 @@ mod tests {
         let time = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
         let pairs = [("path", "/a b"), ("port", "80")];
         let args = format_args!("it \"said\"\n\x1b");
-        line(format, time, &Record::builder().level(Level::Warn).args(args).key_values(&pairs).build())
+        line(
+            format,
+            time,
+            &Record::builder()
+                .level(Level::Warn)
+                .args(args)
+                .key_values(&pairs)
+                .build(),
+        )
     }
 
     #[test]

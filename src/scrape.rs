@@ -30,15 +30,21 @@ static SUCCESS: Desc = Desc::gauge(
     &["collector"],
     "Whether the collector succeeded in this scrape (1) or failed (0); the log says why.",
 );
-static DURATION: Desc =
-    Desc::gauge("node_scrape_collector_duration_seconds", &["collector"], "How long the collector took in this scrape, in seconds.");
+static DURATION: Desc = Desc::gauge(
+    "node_scrape_collector_duration_seconds",
+    &["collector"],
+    "How long the collector took in this scrape, in seconds.",
+);
 static SOURCE: Desc = Desc::gauge(
     "weir_source_info",
     &["collector", "source"],
     "Where a collector that has a choice took its data from: netlink, proc, or absent where this kernel has neither. Always 1.",
 );
-static LEFT_OUT: Desc =
-    Desc::gauge("weir_series_left_out", &["collector"], "How many series a collector's limit left out of this scrape.");
+static LEFT_OUT: Desc = Desc::gauge(
+    "weir_series_left_out",
+    &["collector"],
+    "How many series a collector's limit left out of this scrape.",
+);
 
 /// The enabled collectors and what they share.
 pub struct Engine {
@@ -73,10 +79,24 @@ impl Engine {
 
     /// The same with another list of collectors.
     fn with(config: &Config, files: Files, list: &[&'static Spec]) -> Self {
-        let enabled = list.iter().filter(|spec| config.collectors.contains(&spec.name));
-        let collectors = enabled.map(|spec| Active { spec, collector: (spec.make)(config), outcome: None }).collect();
+        let enabled = list
+            .iter()
+            .filter(|spec| config.collectors.contains(&spec.name));
+        let collectors = enabled
+            .map(|spec| Active {
+                spec,
+                collector: (spec.make)(config),
+                outcome: None,
+            })
+            .collect();
         let sockets = Sockets::new(config.sockets_source);
-        Self { config: config.clone(), files, sockets, collectors, batch: Batch::default() }
+        Self {
+            config: config.clone(),
+            files,
+            sockets,
+            collectors,
+            batch: Batch::default(),
+        }
     }
 
     /// The roots that the collectors read.
@@ -87,7 +107,9 @@ impl Engine {
 
     /// The enabled collectors and how each fared when it last ran.
     pub fn outcomes(&self) -> impl Iterator<Item = (&'static Spec, Option<&Outcome>)> {
-        self.collectors.iter().map(|active| (active.spec, active.outcome.as_ref()))
+        self.collectors
+            .iter()
+            .map(|active| (active.spec, active.outcome.as_ref()))
     }
 
     /// Runs the collectors that `wanted` names (an empty list: all) but for those that `unwanted` names, and gives the
@@ -95,11 +117,23 @@ impl Engine {
     ///
     /// # Errors
     /// A sentence for the client when a name is not that of an enabled collector.
-    pub fn scrape(&mut self, wanted: &[String], unwanted: &[String], sampler: &Sampler) -> Result<&mut Batch, String> {
+    pub fn scrape(
+        &mut self,
+        wanted: &[String],
+        unwanted: &[String],
+        sampler: &Sampler,
+    ) -> Result<&mut Batch, String> {
         for name in wanted.iter().chain(unwanted) {
-            if !self.collectors.iter().any(|active| active.spec.name == name) {
+            if !self
+                .collectors
+                .iter()
+                .any(|active| active.spec.name == name)
+            {
                 let known = ALL.iter().any(|spec| spec.name == name);
-                return Err(format!("{} collector: {name}", if known { "disabled" } else { "missing" }));
+                return Err(format!(
+                    "{} collector: {name}",
+                    if known { "disabled" } else { "missing" }
+                ));
             }
         }
         let selected = |name: &str| {
@@ -111,10 +145,20 @@ impl Engine {
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
             if selected(active.spec.name) {
-                let mut context =
-                    Context { files: &self.files, sampler, sockets: &mut self.sockets, source: None, left_out: None };
+                let mut context = Context {
+                    files: &self.files,
+                    sampler,
+                    sockets: &mut self.sockets,
+                    source: None,
+                    left_out: None,
+                };
                 active.run(&self.config, &mut context, &mut self.batch);
-                health.push((active.spec.name, active.outcome.as_ref(), context.source, context.left_out));
+                health.push((
+                    active.spec.name,
+                    active.outcome.as_ref(),
+                    context.source,
+                    context.left_out,
+                ));
             }
         }
         for (name, outcome, source, left_out) in health {
@@ -124,11 +168,21 @@ impl Engine {
     }
 }
 
-fn write_health(batch: &mut Batch, name: &str, outcome: Option<&Outcome>, source: Option<&str>, left_out: Option<usize>) {
+fn write_health(
+    batch: &mut Batch,
+    name: &str,
+    outcome: Option<&Outcome>,
+    source: Option<&str>,
+    left_out: Option<usize>,
+) {
     let labels = batch.labels(&[("collector", name)]);
     if let Some(outcome) = outcome {
         batch.push(&DURATION, labels, outcome.duration.as_secs_f64());
-        batch.push(&SUCCESS, labels, if outcome.error.is_none() { 1.0 } else { 0.0 });
+        batch.push(
+            &SUCCESS,
+            labels,
+            if outcome.error.is_none() { 1.0 } else { 0.0 },
+        );
     }
     if let Some(count) = left_out {
         batch.push(&LEFT_OUT, labels, crate::metric::float(count as u64));
@@ -148,7 +202,9 @@ impl Active {
         let ran = catch_unwind(AssertUnwindSafe(|| self.collector.collect(context, batch)));
         let result = ran.unwrap_or_else(|payload| {
             self.collector = (self.spec.make)(config);
-            Err(CollectError::Panic(panic_message(payload.as_ref()).to_string()))
+            Err(CollectError::Panic(
+                panic_message(payload.as_ref()).to_string(),
+            ))
         });
         let duration = begun.elapsed();
         let error = result.err().map(|error| error.to_string());
@@ -157,14 +213,20 @@ impl Active {
             context.left_out = None;
         }
         if let Some(verdict) = self.spec.verdict {
-            batch.push(verdict, crate::metric::NO_LABELS, if error.is_none() { 1.0 } else { 0.0 });
+            batch.push(
+                verdict,
+                crate::metric::NO_LABELS,
+                if error.is_none() { 1.0 } else { 0.0 },
+            );
         }
         let before = self.outcome.take().and_then(|outcome| outcome.error);
         match (&before, &error) {
             (None, None) => {}
             (Some(_), None) => log::info!(collector = self.spec.name; "collector works again"),
             (before, Some(error)) if before.as_ref() == Some(error) => {}
-            (_, Some(error)) => log::error!(collector = self.spec.name, err = error.as_str(); "collector failed"),
+            (_, Some(error)) => {
+                log::error!(collector = self.spec.name, err = error.as_str(); "collector failed");
+            }
         }
         self.outcome = Some(Outcome { duration, error });
     }
@@ -183,13 +245,29 @@ mod tests {
     struct Fixed(fn(&mut Batch, &mut Context<'_>) -> Result<(), CollectError>);
 
     impl Collector for Fixed {
-        fn collect(&mut self, context: &mut Context<'_>, batch: &mut Batch) -> Result<(), CollectError> {
+        fn collect(
+            &mut self,
+            context: &mut Context<'_>,
+            batch: &mut Batch,
+        ) -> Result<(), CollectError> {
             (self.0)(batch, context)
         }
     }
 
-    const fn spec(name: &'static str, verdict: Option<&'static Desc>, make: fn(&Config) -> Box<dyn Collector>) -> Spec {
-        Spec { name, help: "", on_by_default: true, families: &[], patterns: &[], verdict, make }
+    const fn spec(
+        name: &'static str,
+        verdict: Option<&'static Desc>,
+        make: fn(&Config) -> Box<dyn Collector>,
+    ) -> Spec {
+        Spec {
+            name,
+            help: "",
+            on_by_default: true,
+            families: &[],
+            patterns: &[],
+            verdict,
+            make,
+        }
     }
 
     static WORKS: Spec = spec("works", None, |_| {
@@ -205,7 +283,11 @@ mod tests {
             batch.push(&LOST, NO_LABELS, 1.0);
             context.files.proc("no/such", |_| Ok(()))?;
             let error = crate::parse::ParseError::new(2, "x", "y", b"z");
-            Err(crate::files::FileError { path: "p".into(), cause: crate::files::Cause::Parse(error) }.into())
+            Err(crate::files::FileError {
+                path: "p".into(),
+                cause: crate::files::Cause::Parse(error),
+            }
+            .into())
         }))
     });
     static PANICS: Spec = spec("panics", None, |_| {
@@ -216,8 +298,12 @@ mod tests {
     });
 
     fn engine(list: &[&'static Spec]) -> Engine {
-        let config = Config { collectors: list.iter().map(|spec| spec.name).collect(), ..Config::default() };
-        let files = Files::open(Path::new("/proc"), Path::new("/sys")).expect("this machine has both");
+        let config = Config {
+            collectors: list.iter().map(|spec| spec.name).collect(),
+            ..Config::default()
+        };
+        let files =
+            Files::open(Path::new("/proc"), Path::new("/sys")).expect("this machine has both");
         Engine::with(&config, files, list)
     }
 
@@ -225,7 +311,10 @@ mod tests {
         let mut out = Vec::new();
         crate::exposition::encode(batch, &mut out);
         let text = String::from_utf8(out).expect("UTF-8");
-        text.lines().filter(|line| !line.starts_with('#') && !line.contains("duration")).collect::<Vec<_>>().join("\n")
+        text.lines()
+            .filter(|line| !line.starts_with('#') && !line.contains("duration"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
@@ -240,8 +329,18 @@ mod tests {
             weir_series_left_out{collector=\"works\"} 3\n\
             weir_source_info{collector=\"works\",source=\"proc\"} 1";
         assert_eq!(text(batch), expected);
-        let errors: Vec<_> = engine.outcomes().map(|(_, outcome)| outcome.and_then(|outcome| outcome.error.clone())).collect();
-        assert_eq!(errors, [Some("p:2: x: expected y, found \"z\"".to_string()), Some("panic: on purpose".to_string()), None]);
+        let errors: Vec<_> = engine
+            .outcomes()
+            .map(|(_, outcome)| outcome.and_then(|outcome| outcome.error.clone()))
+            .collect();
+        assert_eq!(
+            errors,
+            [
+                Some("p:2: x: expected y, found \"z\"".to_string()),
+                Some("panic: on purpose".to_string()),
+                None
+            ]
+        );
     }
 
     #[test]
@@ -251,11 +350,15 @@ mod tests {
         let works = ["works".to_string()];
         let fails = ["fails".to_string()];
         for (wanted, unwanted) in [(&works[..], &[][..]), (&[], &fails)] {
-            let batch = engine.scrape(wanted, unwanted, &sampler).expect("known names");
+            let batch = engine
+                .scrape(wanted, unwanted, &sampler)
+                .expect("known names");
             assert!(!text(batch).contains("fails"));
             assert!(text(batch).contains("good 1"));
         }
-        let refused = engine.scrape(&["nonesuch".to_string()], &[], &sampler).map(|_| ());
+        let refused = engine
+            .scrape(&["nonesuch".to_string()], &[], &sampler)
+            .map(|_| ());
         assert_eq!(refused, Err("missing collector: nonesuch".to_string()));
     }
 }
