@@ -13,6 +13,7 @@ pub mod http;
 pub mod log;
 pub mod metric;
 pub mod parse;
+pub mod probes;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;

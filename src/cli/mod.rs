@@ -63,7 +63,9 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
         set(&flag.set, &mut config, &values).map_err(failed)?;
     }
     for flag in FLAGS.iter().filter(|flag| flag.value.is_empty()) {
-        if let (Set::Switch(set), true) = (&flag.set, arguments.contains(flag.name)) {
+        if let Set::Switch(set) = &flag.set
+            && arguments.contains(flag.name)
+        {
             set(&mut config);
         }
     }
