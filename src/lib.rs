@@ -10,6 +10,7 @@ pub mod config;
 pub mod exposition;
 pub mod files;
 pub mod http;
+pub mod instruments;
 pub mod log;
 pub mod metric;
 pub mod parse;
