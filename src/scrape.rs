@@ -350,7 +350,7 @@ mod tests {
         let works = ["works".to_string()];
         let fails = ["fails".to_string()];
         for (wanted, unwanted) in [(&works[..], &[][..]), (&[], &fails)] {
-            let batch = engine
+            let (batch, _) = engine
                 .scrape(wanted, unwanted, &sampler)
                 .expect("known names");
             assert!(!text(batch).contains("fails"));

@@ -1,6 +1,8 @@
 //! The collectors: one file per question. A collector reads through its [`Context`], writes into the batch and knows no
 //! other collector. One line in [`ALL`] registers it.
 
+pub mod throughput;
+
 use std::fmt;
 use std::rc::Rc;
 
@@ -14,7 +16,7 @@ use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
 
 /// Every collector, in the order in which they run and are listed.
-pub static ALL: &[&Spec] = &[];
+pub static ALL: &[&Spec] = &[&throughput::SPEC];
 
 /// What is known of a collector without making one.
 pub struct Spec {
