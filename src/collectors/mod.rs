@@ -1,6 +1,10 @@
 //! The collectors: one file per question. A collector reads through its [`Context`], writes into the batch and knows no
 //! other collector. One line in [`ALL`] registers it.
 
+pub mod netdev;
+#[cfg(test)]
+mod tree;
+
 use std::fmt;
 
 use crate::config::Config;
