@@ -2,6 +2,7 @@
 //! other collector. One line in [`ALL`] registers it.
 
 pub mod netdev;
+pub mod netstat;
 #[cfg(test)]
 mod tree;
 

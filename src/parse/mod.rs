@@ -9,6 +9,8 @@
 pub mod dev;
 #[cfg(test)]
 mod hostile;
+pub mod netstat;
+pub mod snmp6;
 
 use std::borrow::Cow;
 use std::fmt;
