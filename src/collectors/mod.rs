@@ -3,6 +3,7 @@
 
 pub mod netdev;
 pub mod netstat;
+pub mod sockstat;
 #[cfg(test)]
 mod tree;
 

@@ -11,6 +11,7 @@ pub mod dev;
 mod hostile;
 pub mod netstat;
 pub mod snmp6;
+pub mod sockstat;
 
 use std::borrow::Cow;
 use std::fmt;
