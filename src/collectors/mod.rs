@@ -4,6 +4,7 @@
 pub mod netdev;
 pub mod netstat;
 pub mod sockstat;
+pub mod softnet;
 #[cfg(test)]
 mod tree;
 

@@ -12,6 +12,7 @@ mod hostile;
 pub mod netstat;
 pub mod snmp6;
 pub mod sockstat;
+pub mod softnet_stat;
 
 use std::borrow::Cow;
 use std::fmt;
