@@ -10,6 +10,7 @@ pub mod dev;
 #[cfg(test)]
 mod hostile;
 pub mod netstat;
+pub mod nf_conntrack;
 pub mod snmp6;
 pub mod sockstat;
 pub mod softnet_stat;
