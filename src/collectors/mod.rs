@@ -1,6 +1,7 @@
 //! The collectors: one file per question. A collector reads through its [`Context`], writes into the batch and knows no
 //! other collector. One line in [`ALL`] registers it.
 
+pub mod arp;
 pub mod conntrack;
 pub mod netdev;
 pub mod netstat;

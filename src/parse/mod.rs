@@ -6,6 +6,7 @@
 //! contradictions are not. A file the kernel writes ends with a line feed: one that does not was cut short, and the
 //! number at the cut would be wrong, so that is an error.
 
+pub mod arp;
 pub mod dev;
 #[cfg(test)]
 mod hostile;
