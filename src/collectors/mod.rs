@@ -3,6 +3,7 @@
 
 pub mod arp;
 pub mod conntrack;
+pub mod netclass;
 pub mod netdev;
 pub mod netstat;
 pub mod sockstat;

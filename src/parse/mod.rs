@@ -7,6 +7,7 @@
 //! number at the cut would be wrong, so that is an error.
 
 pub mod arp;
+pub mod class_net;
 pub mod dev;
 #[cfg(test)]
 mod hostile;
