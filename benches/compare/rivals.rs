@@ -35,7 +35,7 @@ const SHARED: &[&str] = &[
 ];
 
 /// What weir measures on top, from the same reading of the sockets and devices.
-const OURS: &[&str] = &["ephemeral_ports", "listeners", "rates"];
+const OURS: &[&str] = &["ephemeral_ports", "listeners", "throughput"];
 
 const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 
@@ -129,12 +129,11 @@ pub(crate) fn weir(extra: &[&str]) -> io::Result<Server> {
         if log.read_line(&mut line)? == 0 {
             return Err(io::Error::other("weir ended before it listened"));
         }
-        if let Some((_, rest)) = line
-            .split_once("msg=listening")
-            .or(line.split_once("msg=\"listening\""))
-            && let Some((_, address)) = rest.split_once("address=")
+        if line.contains("listening")
+            && let Some((_, address)) = line.trim_end().split_once("address=")
         {
-            break address.trim().trim_matches('"').to_string();
+            let address = address.split(' ').next().unwrap_or_default();
+            break address.trim_matches('"').to_string();
         }
         eprint!("weir: {line}");
     };

@@ -48,8 +48,8 @@ fn an_answer_in_flight_is_finished() {
     // So many devices that their page is larger than the buffers of a Unix socket: it must wait for its reader.
     let directory = Directory::new();
     let batch = directory.0.join("links");
-    let links: String = (0..250)
-        .map(|number| format!("link add name dummy{number} type dummy\n"))
+    let links: String = (0..125)
+        .map(|number| format!("link add name near{number} type veth peer name far{number}\n"))
         .collect();
     fs::write(&batch, links).unwrap();
     namespace.run("ip", ["-batch", batch.to_str().unwrap()]);
@@ -82,7 +82,7 @@ fn an_answer_in_flight_is_finished() {
         "{head}\nbody: {}",
         body.len()
     );
-    assert!(body.contains("dummy249") && Page::parse(body).is_ok());
+    assert!(body.contains("near124") && Page::parse(body).is_ok());
     assert!(!path.exists(), "the socket is left behind");
 }
 

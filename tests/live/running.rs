@@ -110,7 +110,7 @@ impl Namespace {
         }
         let namespace = Self { name };
         namespace.run("sysctl", ["-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
-        namespace.run("ip", ["link", "set", "lo", "up"]);
+        namespace.ip("link set lo up");
         Ok(namespace)
     }
 
@@ -119,6 +119,11 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
+    }
+
+    /// Runs `ip` inside with these words.
+    pub(crate) fn ip(&self, words: &str) {
+        self.run("ip", words.split_whitespace());
     }
 
     /// Runs a program inside and gives what it wrote.
@@ -203,7 +208,12 @@ impl Weir {
             if line.contains("listening")
                 && let Some((_, address)) = line.split_once("address=")
             {
-                let address = address.trim().trim_matches('"').to_string();
+                let address = address
+                    .split(' ')
+                    .next()
+                    .unwrap()
+                    .trim_matches('"')
+                    .to_string();
                 return Self { process, address };
             }
             seen.push_str(&line);
