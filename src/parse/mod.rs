@@ -11,6 +11,9 @@ pub mod class_net;
 pub mod dev;
 #[cfg(test)]
 mod hostile;
+pub mod ip_local_port_range;
+pub mod ip_local_reserved_ports;
+pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;
 pub mod snmp6;
