@@ -4,10 +4,10 @@
 //! for each network namespace since 3.18; the file shows the reader's namespace, whatever /proc it is read through.
 //!
 //! ```text
-//! 32768	60999
+//! 32768   60999
 //! ```
 //!
-//! Both ends belong to the range.
+//! A tab stands between the two ends; both belong to the range.
 
 use super::ParseError;
 use super::decimal;

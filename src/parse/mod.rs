@@ -23,6 +23,24 @@ pub mod softnet_stat;
 use std::borrow::Cow;
 use std::fmt;
 
+/// Which way round the words are that a machine writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first (MIPS routers of the ath79 family, s390x).
+    Big,
+}
+
+impl ByteOrder {
+    /// This machine's.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+}
+
 /// What was wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {

@@ -21,9 +21,9 @@ use std::io::BufRead;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 
+use super::ByteOrder;
 use super::Line;
 use super::ParseError;
-use crate::files::ByteOrder;
 
 /// What errors expect of an address column.
 const ENDPOINT: &str = "<hex address>:<hex port>";
