@@ -3,14 +3,18 @@
 
 pub mod arp;
 pub mod conntrack;
+pub mod ephemeral_ports;
+pub mod listeners;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
 pub mod sockstat;
 pub mod softnet;
+pub mod tcpstat;
 pub mod throughput;
 #[cfg(test)]
 mod tree;
+pub mod udp_queues;
 
 use std::fmt;
 use std::rc::Rc;

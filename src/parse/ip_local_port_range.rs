@@ -13,6 +13,9 @@ use super::ParseError;
 use super::decimal;
 use super::lines;
 
+/// Below procfs.
+pub const PATH: &str = "sys/net/ipv4/ip_local_port_range";
+
 const EXPECTED: &str = "a port from 0 to 65535";
 
 /// The ports from `low` to `high`, both included.

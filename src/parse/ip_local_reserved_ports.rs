@@ -12,6 +12,9 @@ use super::ip_local_port_range::PortRange;
 use super::ip_local_port_range::port;
 use super::lines;
 
+/// Below procfs.
+pub const PATH: &str = "sys/net/ipv4/ip_local_reserved_ports";
+
 const EXPECTED: &str = "ascending ports or ranges such as 8080,9148-9150";
 
 /// How many reserved ports are inside `range`.
