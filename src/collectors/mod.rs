@@ -32,12 +32,16 @@ use crate::sockets::SurveyError;
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &conntrack::SPEC,
+    &ephemeral_ports::SPEC,
+    &listeners::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &tcpstat::SPEC,
     &throughput::SPEC,
+    &udp_queues::SPEC,
 ];
 
 /// What is known of a collector without making one.
