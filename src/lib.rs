@@ -4,13 +4,17 @@
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], and write into a [`metric::Batch`] that [`exposition`]
 //! turns into text. Everything happens in one thread.
 
+pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod exposition;
 pub mod files;
 pub mod http;
+pub mod instruments;
+pub mod log;
 pub mod metric;
 pub mod parse;
+pub mod probes;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;
