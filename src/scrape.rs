@@ -113,7 +113,7 @@ impl Engine {
     }
 
     /// Runs the collectors that `wanted` names (an empty list: all) but for those that `unwanted` names, and gives the
-    /// batch, to which the caller may add before it encodes it.
+    /// batch, to which the caller may add before it encodes it, and the roots.
     ///
     /// # Errors
     /// A sentence for the client when a name is not that of an enabled collector.
@@ -122,7 +122,7 @@ impl Engine {
         wanted: &[String],
         unwanted: &[String],
         sampler: &Sampler,
-    ) -> Result<&mut Batch, String> {
+    ) -> Result<(&mut Batch, &Files), String> {
         for name in wanted.iter().chain(unwanted) {
             if !self
                 .collectors
@@ -164,7 +164,7 @@ impl Engine {
         for (name, outcome, source, left_out) in health {
             write_health(&mut self.batch, name, outcome, source, left_out);
         }
-        Ok(&mut self.batch)
+        Ok((&mut self.batch, &self.files))
     }
 }
 
@@ -321,7 +321,7 @@ mod tests {
     fn a_failure_and_a_panic_lose_their_own_samples_only() {
         let mut engine = engine(&[&FAILS, &PANICS, &WORKS]);
         let sampler = Sampler::default();
-        let batch = engine.scrape(&[], &[], &sampler).expect("no names");
+        let (batch, _) = engine.scrape(&[], &[], &sampler).expect("no names");
         let expected = "verdict 0\ngood 1\n\
             node_scrape_collector_success{collector=\"fails\"} 0\n\
             node_scrape_collector_success{collector=\"panics\"} 0\n\

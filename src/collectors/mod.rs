@@ -2,6 +2,7 @@
 //! other collector. One line in [`ALL`] registers it.
 
 use std::fmt;
+use std::rc::Rc;
 
 use crate::config::Config;
 use crate::files::FileError;
@@ -65,8 +66,8 @@ pub enum CollectError {
     File(FileError),
     /// The walk over the sockets.
     Sockets(SurveyError),
-    /// The process's own figures.
-    Process(procfs::ProcError),
+    /// A file that the last tick sampled.
+    Sampled(Rc<FileError>),
     /// The collector panicked, with what it said.
     Panic(String),
 }
@@ -76,7 +77,7 @@ impl fmt::Display for CollectError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Sockets(error) => error.fmt(f),
-            Self::Process(error) => error.fmt(f),
+            Self::Sampled(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
     }
