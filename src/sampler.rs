@@ -67,7 +67,11 @@ impl Device {
     /// The highest byte rates of any tick of the last 60 seconds, receive and transmit.
     #[must_use]
     pub fn peak(&self) -> (f64, f64) {
-        self.peaks.iter().fold((0.0, 0.0), |(receive, transmit), slot| (slot.0.max(receive), slot.1.max(transmit)))
+        self.peaks
+            .iter()
+            .fold((0.0, 0.0), |(receive, transmit), slot| {
+                (slot.0.max(receive), slot.1.max(transmit))
+            })
     }
 }
 
@@ -97,14 +101,19 @@ impl Sampler {
     /// Nothing sampled yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self { filter: config.netdev_devices.clone(), ..Self::default() }
+        Self {
+            filter: config.netdev_devices.clone(),
+            ..Self::default()
+        }
     }
 
     /// Takes a sample. What cannot be read is logged once and has no rates until it can be read again.
     pub fn tick(&mut self, files: &Files, now: Instant) {
         self.ticks += 1;
         self.next_slot(now);
-        let result = self.sample_devices(files, now).and(self.sample_segments(files));
+        let result = self
+            .sample_devices(files, now)
+            .and(self.sample_segments(files));
         self.taken = Some(now);
         match result {
             Ok(()) => {
@@ -154,14 +163,19 @@ impl Sampler {
     }
 
     fn sample_devices(&mut self, files: &Files, now: Instant) -> Result<(), FileError> {
-        let elapsed = self.taken.map(|taken| now.saturating_duration_since(taken).as_secs_f64());
+        let elapsed = self
+            .taken
+            .map(|taken| now.saturating_duration_since(taken).as_secs_f64());
         let elapsed = elapsed.filter(|elapsed| *elapsed > 0.0);
         let mut known = Known::new(std::mem::take(&mut self.devices));
         let found = files.net("dev", |bytes| {
             let mut found = Vec::with_capacity(known.devices.len());
             for row in dev::rows(bytes)? {
                 let row = row?;
-                if let Some(device) = known.take(row.name).or_else(|| Device::new(row.name, &self.filter)) {
+                if let Some(device) = known
+                    .take(row.name)
+                    .or_else(|| Device::new(row.name, &self.filter))
+                {
                     found.push((device, row.counters));
                 }
             }
@@ -171,7 +185,10 @@ impl Sampler {
             let ifindex = ifindex(files, &device.name);
             device.advance(ifindex, counters, elapsed);
             if let (Some(rates), Some(peak)) = (device.rates, device.peaks.get_mut(self.slot)) {
-                *peak = (peak.0.max(rates.receive_bytes), peak.1.max(rates.transmit_bytes));
+                *peak = (
+                    peak.0.max(rates.receive_bytes),
+                    peak.1.max(rates.transmit_bytes),
+                );
             }
             self.devices.push(device);
         }
@@ -195,7 +212,9 @@ impl Sampler {
             }
         }
         if passed > 0 {
-            self.slot_begun = begun.checked_add(SLOT.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX))).or(Some(now));
+            self.slot_begun = begun
+                .checked_add(SLOT.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX)))
+                .or(Some(now));
         }
     }
 
@@ -222,12 +241,21 @@ struct Known {
 
 impl Known {
     fn new(devices: Vec<Device>) -> Self {
-        Self { devices: devices.into_iter().map(Some).collect(), next: 0 }
+        Self {
+            devices: devices.into_iter().map(Some).collect(),
+            next: 0,
+        }
     }
 
     fn take(&mut self, name: &[u8]) -> Option<Device> {
-        let is = |device: &Option<Device>| device.as_ref().is_some_and(|device| device.name == name);
-        let behind = self.devices.iter().skip(self.next).position(is).map(|at| at + self.next);
+        let is =
+            |device: &Option<Device>| device.as_ref().is_some_and(|device| device.name == name);
+        let behind = self
+            .devices
+            .iter()
+            .skip(self.next)
+            .position(is)
+            .map(|at| at + self.next);
         let at = behind.or_else(|| self.devices.iter().take(self.next).position(is))?;
         self.next = at + 1;
         self.devices.get_mut(at)?.take()
@@ -255,14 +283,17 @@ impl Device {
         }
         self.ifindex = ifindex;
         let before = self.counters.replace(counters);
-        self.rates = before.zip(elapsed).and_then(|(before, elapsed)| Rates::between(&before, &counters, elapsed));
+        self.rates = before
+            .zip(elapsed)
+            .and_then(|(before, elapsed)| Rates::between(&before, &counters, elapsed));
     }
 }
 
 impl Rates {
     /// `None` when any counter went back: the device was reset, and the difference says nothing.
     fn between(before: &Counters, now: &Counters, elapsed: f64) -> Option<Self> {
-        let rate = |before: u64, now: u64| now.checked_sub(before).map(|grown| float(grown) / elapsed);
+        let rate =
+            |before: u64, now: u64| now.checked_sub(before).map(|grown| float(grown) / elapsed);
         Some(Self {
             receive_bytes: rate(before.receive_bytes, now.receive_bytes)?,
             receive_packets: rate(before.receive_packets, now.receive_packets)?,
@@ -277,8 +308,12 @@ impl Rates {
 /// The device's index, by which a device that was made anew under the same name is told from the old one. A device that
 /// vanished since /proc/net/dev was read has none.
 fn ifindex(files: &Files, name: &[u8]) -> Option<u64> {
-    let directory = files.sys_directory(Path::new("class/net").join(OsStr::from_bytes(name))).ok()??;
-    directory.read("ifindex", |bytes| Ok(decimal(bytes))).ok()??
+    let directory = files
+        .sys_directory(Path::new("class/net").join(OsStr::from_bytes(name)))
+        .ok()??;
+    directory
+        .read("ifindex", |bytes| Ok(decimal(bytes)))
+        .ok()??
 }
 
 /// The two counters of the Tcp line of /proc/net/snmp, where this kernel has both.
@@ -296,5 +331,10 @@ fn segments(bytes: &[u8]) -> Result<Option<Segments>, ParseError> {
             }
         }
     }
-    Ok(sent.zip(retransmitted).map(|(sent, retransmitted)| Segments { sent, retransmitted }))
+    Ok(sent
+        .zip(retransmitted)
+        .map(|(sent, retransmitted)| Segments {
+            sent,
+            retransmitted,
+        }))
 }

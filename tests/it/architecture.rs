@@ -36,7 +36,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The flags --collector.NAME come from the list of collectors.
     ("cli", &["config", "collectors"]),
     ("config", &[]),
-    ("http", &["config"]),
+    // What `Content-Type` says of the strings that it carries.
+    ("http", &["config", "exposition"]),
     (
         "scrape",
         &[
@@ -71,14 +72,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sys", &[]),
 ];
 
+/// What every part may name: the one cast from counters to doubles.
+const EVERYBODY: &[&str] = &["metric::float"];
+
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
     ("pico_args", &["cli"]),
     ("procfs", &["collectors", "instruments"]),
-    ("prometheus", &["instruments"]),
-    ("regex_lite", &["cli", "config"]),
+    ("prometheus", &["app", "instruments"]),
+    ("regex_lite", &["cli", "collectors", "config"]),
     ("signal_hook", &["app"]),
     ("tiny_http", &["http"]),
 ];
@@ -260,6 +264,7 @@ fn imports_keep_to_the_table() {
         let named = roots
             .iter()
             .flat_map(|root| after(&source.code, root))
+            .filter(|path| !EVERYBODY.iter().any(|free| path.starts_with(free)))
             .map(identifier);
         named
             .filter(|part| *part != source.part && !allowed.contains(part) && !part.is_empty())

@@ -14,6 +14,7 @@ use crate::tree::entries;
 use crate::tree::fixtures;
 use crate::tree::golden;
 use crate::tree::name;
+use crate::tree::well_formed;
 
 /// The directory, the file it is about, and who reads it.
 pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
@@ -75,10 +76,11 @@ fn each_defect_gives_the_text_beside_it() {
                 continue;
             }
             copy.write(Path::new(file), &fs::read(&case).unwrap());
-            let report = Host::open(&copy.root).report(collectors);
+            let report = without_heads(&Host::open(&copy.root).report(collectors));
             let mut expected = case.clone().into_os_string();
             expected.push(".expected");
-            wrong.extend(golden(Path::new(&expected), &without_heads(&report)).err());
+            wrong.extend(golden(Path::new(&expected), &report).err());
+            wrong.extend(malformed(&case, &report));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -88,8 +90,9 @@ fn each_defect_gives_the_text_beside_it() {
 fn hosts_that_cannot_be_captured_give_the_page_beside_them() {
     let mut wrong = Vec::new();
     for host in directories("cases/hosts") {
-        let report = Host::open(&host).report(&[]);
-        wrong.extend(golden(&host.join("expected"), &without_heads(&report)).err());
+        let report = without_heads(&Host::open(&host).report(&[]));
+        wrong.extend(golden(&host.join("expected"), &report).err());
+        wrong.extend(malformed(&host, &report));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -101,6 +104,15 @@ fn every_directory_of_cases_is_read() {
         let known = format == "hosts" || FORMATS.iter().any(|(known, _, _)| *known == format);
         assert!(known, "fixtures/cases/{format}: no test reads it");
     }
+}
+
+fn malformed(case: &Path, report: &str) -> Option<String> {
+    let page: Vec<_> = report
+        .lines()
+        .filter(|line| !line.starts_with("error: "))
+        .collect();
+    let why = well_formed(&page.join("\n")).err()?;
+    Some(format!("{}: {why}", case.display()))
 }
 
 /// HELP and TYPE are the same in every case; the captured hosts' pages show them.

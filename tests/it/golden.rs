@@ -4,6 +4,7 @@
 use crate::tree::Host;
 use crate::tree::directories;
 use crate::tree::golden;
+use crate::tree::well_formed;
 
 #[test]
 fn captured_hosts_give_the_page_beside_them() {
@@ -11,6 +12,7 @@ fn captured_hosts_give_the_page_beside_them() {
     for host in directories("hosts") {
         let page = Host::open(&host).report(&[]);
         wrong.extend(golden(&host.join("expected.prom"), &page).err());
+        wrong.extend(well_formed(&page).err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

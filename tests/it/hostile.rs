@@ -14,6 +14,7 @@ use crate::tree::Copy;
 use crate::tree::Host;
 use crate::tree::files_below;
 use crate::tree::fixtures;
+use crate::tree::well_formed;
 
 /// What a word is replaced by: nothing, signs, what is too large for every integer, bytes that are no text, what other
 /// formats separate fields with.
@@ -195,11 +196,8 @@ impl Victim {
     fn judge(&self, path: &Path, text: &[u8], host: &mut Host, run: &[&str], readers: &[&str]) {
         let page = host.page(run);
         let shown = || format!("{} as {:?}", path.display(), String::from_utf8_lossy(text));
-        for line in page.lines().filter(|line| !line.starts_with('#')) {
-            let value = line
-                .rsplit_once(' ')
-                .and_then(|(_, value)| value.parse::<f64>().ok());
-            assert!(value.is_some(), "{}: gave the line {line:?}", shown());
+        if let Err(why) = well_formed(&page) {
+            panic!("{}: {why}", shown());
         }
         let ran = |name: &&str| run.is_empty() || run.contains(name);
         for (name, error) in host.errors().iter().filter(|(name, _)| ran(name)) {

@@ -213,21 +213,6 @@ fn label_names(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_sample_stands_twice() {
-    for root in directories("hosts")
-        .into_iter()
-        .chain(directories("cases/hosts"))
-    {
-        let mut seen = BTreeSet::new();
-        let page = Host::open(&root).page(&[]);
-        for line in page.lines().filter(|line| !line.starts_with('#')) {
-            let series = line.rsplit_once(' ').map_or(line, |(series, _)| series);
-            assert!(seen.insert(series), "{}: {series} twice", root.display());
-        }
-    }
-}
-
-#[test]
 fn every_collector_is_shown_by_a_host() {
     let mut hosts: Vec<_> = directories("hosts")
         .into_iter()

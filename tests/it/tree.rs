@@ -1,7 +1,10 @@
 //! What the tests of fixtures share: where they are, how one is measured, and copies that a test may spoil.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
@@ -99,9 +102,11 @@ impl Host {
     /// Runs the named collectors; all for an empty list.
     pub(crate) fn scrape(&mut self, wanted: &[&str]) -> &Batch {
         let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
-        self.engine
+        let (batch, _) = self
+            .engine
             .scrape(&wanted, &[], &self.sampler)
-            .expect("names of collectors")
+            .expect("names of collectors");
+        batch
     }
 
     /// The page of the named collectors, but for what no fixture decides.
@@ -146,6 +151,21 @@ impl Host {
     }
 }
 
+/// Whether every line is a series and a number, and no series stands twice: Prometheus refuses the whole page otherwise.
+pub(crate) fn well_formed(page: &str) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let split = line.rsplit_once(' ');
+        let Some((series, _)) = split.filter(|(_, value)| value.parse::<f64>().is_ok()) else {
+            return Err(format!("no sample: {line:?}"));
+        };
+        if !seen.insert(series) {
+            return Err(format!("twice: {series}"));
+        }
+    }
+    Ok(())
+}
+
 /// A copy of a tree, deleted when it goes out of scope.
 pub(crate) struct Copy {
     pub(crate) root: PathBuf,
@@ -163,13 +183,20 @@ impl Copy {
         copy
     }
 
+    /// Written over in place: ext4 sends a file to the disk that was truncated to nothing before it was written.
     pub(crate) fn write(&self, path: &Path, bytes: &[u8]) {
         let path = self.root.join(path);
-        // Nearly always the directory is there.
-        if fs::write(&path, bytes).is_err() {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, bytes).unwrap();
-        }
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false);
+        let mut file = options
+            .open(&path)
+            .or_else(|_| {
+                fs::create_dir_all(path.parent().unwrap())?;
+                options.open(&path)
+            })
+            .unwrap();
+        file.write_all(bytes).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
     }
 }
 
