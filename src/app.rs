@@ -23,14 +23,17 @@ use crate::files::Files;
 use crate::http;
 use crate::http::Health;
 use crate::http::Page;
-use crate::http::PageCollector;
 use crate::http::Selection;
 use crate::http::Server;
 use crate::http::Source;
+use crate::http::page::PageCollector;
+use crate::http::page::PageRun;
 use crate::instruments::Counts;
 use crate::instruments::Instruments;
+use crate::parse::printable;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
+use crate::scrape::Outcome;
 
 /// How long an answer in flight may take after SIGTERM.
 const DRAIN: Duration = Duration::from_millis(800);
@@ -75,7 +78,11 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
     let files = Files::open(&config.procfs, &config.sysfs).map_err(RunError::Files)?;
     let mut app = App::new(config, files)?;
-    if config.once { app.print_once() } else { app.serve() }
+    if config.once {
+        app.print_once()
+    } else {
+        app.serve()
+    }
 }
 
 struct App<'a> {
@@ -87,13 +94,15 @@ struct App<'a> {
     /// What the HTTP server counted, as of the request that is being answered.
     server: http::Stats,
     port: u16,
+    listening: Vec<String>,
     /// Samples in the last answer at /metrics.
     samples: usize,
 }
 
 impl<'a> App<'a> {
     fn new(config: &'a Config, files: Files) -> Result<Self, RunError> {
-        let instruments = Instruments::new(cli::COMMIT, cli::target()).map_err(RunError::Instruments)?;
+        let instruments =
+            Instruments::new(cli::COMMIT, cli::target()).map_err(RunError::Instruments)?;
         Ok(Self {
             config,
             engine: Engine::new(config, files),
@@ -102,6 +111,7 @@ impl<'a> App<'a> {
             started: Instant::now(),
             server: http::Stats::default(),
             port: 0,
+            listening: Vec::new(),
             samples: 0,
         })
     }
@@ -120,8 +130,9 @@ impl<'a> App<'a> {
         let settings = settings(self.config);
         let mut server = Server::bind(&settings).map_err(RunError::Listen)?;
         let stop = stop_flag(&mut server).map_err(RunError::Signals)?;
-        for address in server.addresses() {
-            log::info!(address = address.to_string().as_str(), version = cli::VERSION_NUMBER; "listening");
+        self.listening = server.addresses();
+        for address in &self.listening {
+            log::info!(address = address.as_str(), version = cli::VERSION_NUMBER; "listening");
         }
         self.port = server.first_port();
         let mut next = Instant::now();
@@ -129,9 +140,14 @@ impl<'a> App<'a> {
             let now = Instant::now();
             if now >= next {
                 self.sampler.tick(self.engine.files(), now);
-                next = next.checked_add(self.config.interval).filter(|next| *next > now).unwrap_or(now + self.config.interval);
+                next = next
+                    .checked_add(self.config.interval)
+                    .filter(|next| *next > now)
+                    .unwrap_or(now + self.config.interval);
             }
-            if let Some(request) = server.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            if let Some(request) =
+                server.recv_timeout(next.saturating_duration_since(Instant::now()))
+            {
                 self.server = server.stats();
                 http::serve(&mut server, &request, self, &settings);
             }
@@ -145,9 +161,11 @@ impl<'a> App<'a> {
     fn render(&mut self, collect: &[String], exclude: &[String]) -> Result<Vec<u8>, String> {
         let begun = Instant::now();
         let counts = self.config.exporter_metrics.then(|| Counts {
-            connections: self.server.connections,
+            connections: self.server.open,
             accepted: self.server.accepted,
             evicted: self.server.evicted,
+            timed_out: self.server.timed_out,
+            refused: self.server.refused,
             ticks: self.sampler.ticks(),
         });
         let mut text = Vec::new();
@@ -183,15 +201,20 @@ impl Source for App<'_> {
     }
 
     fn page(&mut self) -> Page {
+        let run = |outcome: &Outcome| PageRun {
+            duration: outcome.duration,
+            error: outcome.error.clone(),
+        };
         let collectors = self.engine.outcomes().map(|(spec, outcome)| PageCollector {
-            name: spec.name,
-            help: spec.help,
-            duration: outcome.map(|outcome| outcome.duration),
-            error: outcome.and_then(|outcome| outcome.error.clone()),
+            name: spec.name.to_string(),
+            help: spec.help.to_string(),
+            last: outcome.map(run),
         });
         Page {
-            version: cli::version_text(),
+            host: host(self.engine.files()),
+            version: cli::version_text().trim_end().to_string(),
             uptime: self.started.elapsed(),
+            listening: self.listening.clone(),
             telemetry_path: self.config.telemetry_path.clone(),
             collectors: collectors.collect(),
         }
@@ -200,6 +223,14 @@ impl Source for App<'_> {
     fn answered(&mut self, handler: &'static str, code: u16) {
         self.instruments.answered(handler, code);
     }
+}
+
+/// The machine's name as the tree that is measured has it; empty where it has none.
+fn host(files: &Files) -> String {
+    let name = files.proc("sys/kernel/hostname", |bytes| {
+        Ok(printable(bytes.trim_ascii()).into_owned())
+    });
+    name.ok().flatten().unwrap_or_default()
 }
 
 fn settings(config: &Config) -> http::Settings {

@@ -23,7 +23,7 @@ use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::NO_LABELS;
 use crate::metric::Part;
-use crate::metric::float;
+use crate::parse::float;
 
 /// Every family that this file writes.
 pub static FAMILIES: &[&Desc] = &[
@@ -33,6 +33,8 @@ pub static FAMILIES: &[&Desc] = &[
     &CONNECTIONS,
     &CONNECTIONS_TOTAL,
     &EVICTED,
+    &TIMED_OUT,
+    &REFUSED,
     &TICKS,
     &CPU_SECONDS,
     &OPEN_FDS,
@@ -72,6 +74,16 @@ static EVICTED: Desc = Desc::counter(
     "weir_http_connections_evicted_total",
     &[],
     "HTTP connections closed early to make room for others since the start.",
+);
+static TIMED_OUT: Desc = Desc::counter(
+    "weir_http_connections_timed_out_total",
+    &[],
+    "HTTP connections closed since the start because the client took too long to ask or to read.",
+);
+static REFUSED: Desc = Desc::counter(
+    "weir_http_requests_refused_total",
+    &[],
+    "HTTP requests refused since the start because they were malformed, too long or had a body.",
 );
 static TICKS: Desc = Desc::counter(
     "weir_ticks_total",
@@ -131,6 +143,8 @@ pub struct Instruments {
     connections: Gauge,
     accepted: IntCounter,
     evicted: IntCounter,
+    timed_out: IntCounter,
+    refused: IntCounter,
     ticks: IntCounter,
     commit: &'static str,
     target: String,
@@ -145,6 +159,10 @@ pub struct Counts {
     pub accepted: u64,
     /// Closed early to make room since the start.
     pub evicted: u64,
+    /// Closed since the start because the client took too long.
+    pub timed_out: u64,
+    /// Requests refused since the start.
+    pub refused: u64,
     /// Ticks since the start.
     pub ticks: u64,
 }
@@ -165,6 +183,8 @@ impl Instruments {
             connections: Gauge::with_opts(opts(&CONNECTIONS))?,
             accepted: IntCounter::with_opts(opts(&CONNECTIONS_TOTAL))?,
             evicted: IntCounter::with_opts(opts(&EVICTED))?,
+            timed_out: IntCounter::with_opts(opts(&TIMED_OUT))?,
+            refused: IntCounter::with_opts(opts(&REFUSED))?,
             ticks: IntCounter::with_opts(opts(&TICKS))?,
             registry,
             commit,
@@ -182,6 +202,8 @@ impl Instruments {
         for counter in [
             &instruments.accepted,
             &instruments.evicted,
+            &instruments.timed_out,
+            &instruments.refused,
             &instruments.ticks,
         ] {
             instruments.registry.register(Box::new(counter.clone()))?;
@@ -223,6 +245,8 @@ impl Instruments {
         for (counter, value) in [
             (&self.accepted, counts.accepted),
             (&self.evicted, counts.evicted),
+            (&self.timed_out, counts.timed_out),
+            (&self.refused, counts.refused),
             (&self.ticks, counts.ticks),
         ] {
             counter.inc_by(value.saturating_sub(counter.get()));
@@ -365,8 +389,7 @@ mod tests {
         let text = written(Some(Counts {
             connections: 1,
             accepted: 5,
-            evicted: 2,
-            ticks: 3,
+            ..Counts::default()
         }));
         for desc in FAMILIES {
             assert!(

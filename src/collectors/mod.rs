@@ -1,6 +1,17 @@
 //! The collectors: one file per question. A collector reads through its [`Context`], writes into the batch and knows no
 //! other collector. One line in [`ALL`] registers it.
 
+pub mod arp;
+pub mod conntrack;
+pub mod netclass;
+pub mod netdev;
+pub mod netstat;
+pub mod sockstat;
+pub mod softnet;
+pub mod throughput;
+#[cfg(test)]
+mod tree;
+
 use std::fmt;
 use std::rc::Rc;
 
@@ -14,7 +25,16 @@ use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
 
 /// Every collector, in the order in which they run and are listed.
-pub static ALL: &[&Spec] = &[];
+pub static ALL: &[&Spec] = &[
+    &arp::SPEC,
+    &conntrack::SPEC,
+    &netclass::SPEC,
+    &netdev::SPEC,
+    &netstat::SPEC,
+    &sockstat::SPEC,
+    &softnet::SPEC,
+    &throughput::SPEC,
+];
 
 /// What is known of a collector without making one.
 pub struct Spec {

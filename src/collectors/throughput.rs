@@ -83,7 +83,11 @@ static RETRANSMISSION_RATIO: Desc = Desc::gauge(
 struct Throughput;
 
 impl Collector for Throughput {
-    fn collect(&mut self, context: &mut Context<'_>, batch: &mut Batch) -> Result<(), CollectError> {
+    fn collect(
+        &mut self,
+        context: &mut Context<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), CollectError> {
         for device in context.sampler.devices() {
             let Some(rates) = device.rates else { continue };
             let labels = batch.labels(&[("device", &device.label)]);
@@ -104,6 +108,9 @@ impl Collector for Throughput {
         if let Some(ratio) = context.sampler.retransmission_ratio() {
             batch.push(&RETRANSMISSION_RATIO, NO_LABELS, ratio);
         }
-        context.sampler.error().map_or(Ok(()), |error| Err(CollectError::Sampled(error)))
+        context
+            .sampler
+            .error()
+            .map_or(Ok(()), |error| Err(CollectError::Sampled(error)))
     }
 }

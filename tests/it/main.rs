@@ -1,14 +1,11 @@
-//! The integration tests: one binary, one file for each kind of claim.
+//! Integration tests that need nothing but the crate itself and trees of files: one binary, one file for each kind of
+//! claim.
 
-#[cfg(test)]
 mod architecture;
-#[cfg(test)]
 mod cases;
-#[cfg(test)]
 mod golden;
-#[cfg(test)]
 mod hostile;
-#[cfg(test)]
+mod readme;
+mod sampler;
 mod table;
-#[cfg(test)]
 mod tree;
