@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "instruments",
             "log",
             "metric",
+            "parse",
             "probes",
             "sampler",
             "scrape",
