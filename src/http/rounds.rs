@@ -186,9 +186,11 @@ enum Event {
     Wake(usize),
 }
 
+/// An hour at most: the caller comes back anyway, and that fits the narrowest time type.
 fn timespec(duration: Duration) -> Timespec {
+    let duration = duration.min(Duration::from_secs(3600));
     Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
+        tv_sec: duration.as_secs() as _,
+        tv_nsec: duration.subsec_nanos() as _,
     }
 }
