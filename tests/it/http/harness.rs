@@ -49,8 +49,9 @@ pub(crate) struct Fake {
     pub(crate) stale: bool,
     pub(crate) rendered: u64,
     pub(crate) answered: Vec<(&'static str, u16)>,
-    /// A different page at each scrape, so that none can be shared.
+    /// A different page at each scrape.
     pub(crate) fresh: bool,
+    pub(crate) samples: Vec<u8>,
 }
 
 impl Source for Fake {
@@ -61,16 +62,16 @@ impl Source for Fake {
             }
         }
         self.rendered += 1;
-        let mut page = format!("# {selection:?}\n").into_bytes();
-        if self.fresh {
-            page = format!("# {}\n", self.rendered).into_bytes();
+        while self.samples.len() < self.size {
+            let line = format!("weir_test_bytes{{at=\"{}\"}} 1\n", self.samples.len());
+            self.samples.extend(line.bytes());
         }
-        while page.len() < self.size {
-            let line = format!("weir_test_bytes{{at=\"{}\"}} 1\n", page.len());
-            page.extend(line.bytes());
-        }
-        page.extend_from_slice(b"# end\n");
-        Ok(page)
+        let first = if self.fresh {
+            format!("# {}\n", self.rendered)
+        } else {
+            format!("# {selection:?}\n")
+        };
+        Ok([first.as_bytes(), &self.samples, b"# end\n"].concat())
     }
 
     fn health(&mut self) -> Health {
@@ -247,6 +248,16 @@ impl Child {
             threads: field("Threads:"),
             descriptors: descriptors.expect("the server lives").count(),
             resident_kib: field("VmRSS:"),
+        }
+    }
+
+    /// The footprint with nothing open, but with the memory that a first answer takes.
+    pub(crate) fn settled(&self, scrape: impl FnOnce(SocketAddr)) -> Footprint {
+        let fresh = self.footprint();
+        scrape(self.address);
+        Footprint {
+            descriptors: fresh.descriptors,
+            ..self.footprint()
         }
     }
 
