@@ -3,14 +3,18 @@
 
 pub mod arp;
 pub mod conntrack;
+pub mod ephemeral_ports;
+pub mod listeners;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
 pub mod sockstat;
 pub mod softnet;
+pub mod tcpstat;
 pub mod throughput;
 #[cfg(test)]
 mod tree;
+pub mod udp_queues;
 
 use std::fmt;
 use std::rc::Rc;
@@ -28,12 +32,16 @@ use crate::sockets::SurveyError;
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &conntrack::SPEC,
+    &ephemeral_ports::SPEC,
+    &listeners::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &tcpstat::SPEC,
     &throughput::SPEC,
+    &udp_queues::SPEC,
 ];
 
 /// What is known of a collector without making one.

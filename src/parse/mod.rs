@@ -11,6 +11,9 @@ pub mod class_net;
 pub mod dev;
 #[cfg(test)]
 mod hostile;
+pub mod ip_local_port_range;
+pub mod ip_local_reserved_ports;
+pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;
 pub mod snmp6;
@@ -19,6 +22,24 @@ pub mod softnet_stat;
 
 use std::borrow::Cow;
 use std::fmt;
+
+/// Which way round the words are that a machine writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first (MIPS routers of the ath79 family, s390x).
+    Big,
+}
+
+impl ByteOrder {
+    /// This machine's.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+}
 
 /// What was wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
