@@ -81,6 +81,11 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
         "weir has more collectors",
     ),
     (
+        "node_network_receive_nohandler_total",
+        Known::OnlyThere,
+        "not in /proc/net/dev, only in rtnetlink's answer",
+    ),
+    (
         "node_network_info",
         Known::LabelHere("adminstate"),
         "node_exporter has it since 1.6",
