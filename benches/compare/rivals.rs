@@ -101,7 +101,7 @@ pub(crate) fn binary() -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_weir"));
     let target = built.parent().and_then(Path::parent);
     target
-        .map(|target| target.join("x86_64-unknown-linux-musl/release/weir"))
+        .map(|target| target.join(format!("static/weir-{}", env::consts::ARCH)))
         .filter(|path| path.is_file())
         .unwrap_or_else(|| built.to_path_buf())
 }
