@@ -4,11 +4,11 @@
 //! the route to far leads there, what near sends is lost while what far sends still arrives. So sockets stay in every
 //! state that a table can show, in the middle of a handshake or of a close, and none of them is left to luck.
 
+mod facts;
+
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
-use std::net::IpAddr;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -31,11 +31,11 @@ use rustix::thread::LinkNameSpaceType;
 use rustix::thread::move_into_link_name_space;
 
 use weir::config::SocketsSource;
-use weir::files::Files;
-use weir::sockets::Sockets;
 use weir::sockets::Source;
-use weir::sockets::survey::STATES;
 
+use self::facts::Facts;
+use self::facts::ss;
+use self::facts::survey;
 use crate::support::skip;
 
 const NEAR: [&str; 2] = ["10.99.0.1", "2001:db8:99::1"];
@@ -179,117 +179,9 @@ fn listen(namespace: &Namespace, address: &str, backlog: i32) -> TcpListener {
     })
 }
 
-/// What a survey, or `ss`, says.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Facts {
-    states: BTreeMap<String, u64>,
-    receive_queue: u64,
-    send_queue: u64,
-    ports: BTreeSet<u16>,
-    destinations: BTreeMap<(IpAddr, IpAddr, u16), u64>,
-    backlogs: BTreeMap<(IpAddr, u16), u64>,
-    limits: BTreeMap<(IpAddr, u16), u64>,
-}
-
-/// A survey of the namespace that this thread is in.
-fn survey(source: SocketsSource, procfs: &Path) -> (Source, Facts) {
-    let files = Files::open(procfs, Path::new("/sys")).unwrap();
-    let mut sockets = Sockets::new(source);
-    let survey = sockets.survey(&files).unwrap();
-    assert_eq!(survey.unknown_states(), 0);
-    let states = STATES
-        .into_iter()
-        .map(String::from)
-        .zip(survey.states().iter().copied());
-    let destinations = survey.destinations().top(usize::MAX).into_iter();
-    let listeners = survey.listeners().iter();
-    let limits = listeners
-        .clone()
-        .filter_map(|((address, port), listener)| Some(((address.ip(), *port), listener.limit?)));
-    let facts = Facts {
-        states: states.filter(|(_, count)| *count > 0).collect(),
-        receive_queue: survey.receive_queue(),
-        send_queue: survey.send_queue(),
-        ports: (0..=u16::MAX)
-            .filter(|port| survey.ports().contains(*port))
-            .collect(),
-        destinations: destinations
-            .map(|(key, count)| {
-                (
-                    (key.source().ip(), key.destination().ip(), key.port()),
-                    count,
-                )
-            })
-            .collect(),
-        limits: limits.collect(),
-        backlogs: listeners
-            .map(|((address, port), listener)| ((address.ip(), *port), listener.backlog))
-            .collect(),
-    };
-    (survey.source(), facts)
-}
-
-/// What `ss` says of the namespace that this thread is in.
-fn ss() -> Facts {
-    let told = Command::new("ss")
-        .args(["-H", "-t", "-a", "-n"])
-        .output()
-        .unwrap();
-    assert!(told.status.success(), "{told:?}");
-    let text = String::from_utf8(told.stdout).unwrap();
-    let rows: Vec<Vec<&str>> = text
-        .lines()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
-    let mut facts = Facts::default();
-    for row in &rows {
-        let state = match row[0] {
-            "ESTAB" => "established".to_string(),
-            "FIN-WAIT-1" => "fin_wait1".to_string(),
-            "FIN-WAIT-2" => "fin_wait2".to_string(),
-            other => other.to_lowercase().replace('-', "_"),
-        };
-        let (local, port) = end(row[3]);
-        facts.ports.insert(port);
-        let queues = [row[1], row[2]].map(|queue| queue.parse::<u64>().unwrap());
-        facts.receive_queue += queues[0];
-        if state == "listen" {
-            *facts.backlogs.entry((local, port)).or_default() += queues[0];
-            *facts.limits.entry((local, port)).or_default() += queues[1];
-        } else {
-            facts.send_queue += queues[1];
-        }
-        *facts.states.entry(state).or_default() += 1;
-    }
-    let listening: BTreeSet<u16> = facts.backlogs.keys().map(|(_, port)| *port).collect();
-    for row in rows.iter().filter(|row| row[0] != "LISTEN") {
-        let ((local, local_port), (remote, remote_port)) = (end(row[3]), end(row[4]));
-        if (30000..=30999).contains(&local_port) && !listening.contains(&local_port) {
-            *facts
-                .destinations
-                .entry((local, remote, remote_port))
-                .or_default() += 1;
-        }
-    }
-    facts
-}
-
-/// `10.0.0.1:80`, `[::1]:80`, `*:80` (an IPv6 socket that takes both families), `0.0.0.0:*`.
-fn end(text: &str) -> (IpAddr, u16) {
-    let (address, port) = text.rsplit_once(':').unwrap();
-    let address = match address.trim_matches(['[', ']']) {
-        "*" => "::",
-        address => address,
-    };
-    let address: IpAddr = address.parse().unwrap();
-    (address.to_canonical(), port.parse().unwrap_or(0))
-}
-
-/// Opens sockets in all ten states over IPv4, IPv6 and mapped addresses; what is returned keeps them.
-fn populate(near: &Namespace, far: &Namespace) -> (Vec<Pair>, Vec<TcpListener>, Vec<OwnedFd>) {
-    let far_listener = far.inside(|| TcpListener::bind("[::]:8001").unwrap());
-    // Near's own, for each kind of address; one on a port that the kernel could pick; two that share a port.
-    let mut listeners: Vec<TcpListener> = [
+/// Near's listeners: for each kind of address, one on a port that the kernel could pick, two that share a port.
+fn near_listeners(near: &Namespace) -> Vec<TcpListener> {
+    [
         "10.99.0.1:7001",
         "[2001:db8:99::1]:7002",
         "[::]:7003",
@@ -301,7 +193,13 @@ fn populate(near: &Namespace, far: &Namespace) -> (Vec<Pair>, Vec<TcpListener>, 
     .into_iter()
     .zip(5..)
     .map(|(address, backlog)| listen(near, address, backlog))
-    .collect();
+    .collect()
+}
+
+/// Opens sockets in all ten states over IPv4, IPv6 and mapped addresses; what is returned keeps them.
+fn populate(near: &Namespace, far: &Namespace) -> (Vec<Pair>, Vec<TcpListener>, Vec<OwnedFd>) {
+    let far_listener = far.inside(|| TcpListener::bind("[::]:8001").unwrap());
+    let mut listeners = near_listeners(near);
     let mut pairs = Vec::new();
     let (mut last_ack, mut fin_wait1) = (Vec::new(), Vec::new());
     for server in SERVERS {
