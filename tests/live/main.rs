@@ -1,1 +1,4 @@
 //! Tests.
+
+mod sockets;
+mod support;
