@@ -5,6 +5,7 @@ mod architecture;
 mod cases;
 mod golden;
 mod hostile;
+mod http;
 mod readme;
 mod sampler;
 mod table;
