@@ -75,9 +75,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sys", &[]),
 ];
 
-/// What every part may name: the one cast from counters to doubles.
-const EVERYBODY: &[&str] = &["metric::float"];
-
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
@@ -267,7 +264,6 @@ fn imports_keep_to_the_table() {
         let named = roots
             .iter()
             .flat_map(|root| after(&source.code, root))
-            .filter(|path| !EVERYBODY.iter().any(|free| path.starts_with(free)))
             .map(identifier);
         named
             .filter(|part| *part != source.part && !allowed.contains(part) && !part.is_empty())

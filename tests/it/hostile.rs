@@ -60,6 +60,14 @@ fn proc_files_with_lines_doubled_dropped_and_swapped() {
 }
 
 #[test]
+fn proc_files_with_bytes_struck_at_random() {
+    let host = Victim::new("tcp-states");
+    for path in host.files("proc") {
+        host.strike(&path);
+    }
+}
+
+#[test]
 fn what_is_too_large_or_no_file() {
     let host = Victim::new("tcp-states");
     for path in host.files("proc") {
@@ -201,6 +209,34 @@ impl Victim {
             ]
         });
         self.attack(path, &whole, texts);
+    }
+
+    /// One to eight bytes replaced by others, most of them bytes that the file has elsewhere; the same in every run.
+    fn strike(&self, path: &Path) {
+        let whole = fs::read(self.copy.root.join(path)).unwrap();
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 33).unwrap() % below.max(1)
+        };
+        let texts = (0..200).map(|_| {
+            let mut text = whole.clone();
+            for _ in 0..=random(8) {
+                let (at, from) = (random(text.len()), random(text.len()));
+                let other = if random(4) == 0 {
+                    u8::try_from(random(256)).unwrap()
+                } else {
+                    whole.get(from).copied().unwrap_or_default()
+                };
+                if let Some(byte) = text.get_mut(at) {
+                    *byte = other;
+                }
+            }
+            text
+        });
+        self.attack(path, &whole, texts.collect::<Vec<_>>().into_iter());
     }
 
     /// Puts each text in the file's place. All collectors are run on the first and on one of a hundred, the file's readers

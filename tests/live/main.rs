@@ -1,4 +1,5 @@
-//! Tests.
+//! Against the running kernel, and against tools that nobody here wrote.
 
+mod capture;
 mod sockets;
 mod support;
