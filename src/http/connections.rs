@@ -25,7 +25,7 @@ use super::listeners;
 use super::listeners::Listener;
 use super::room;
 
-/// What the bodies of answers not taken yet may hold together, in bytes. The newest answer is always kept.
+/// What the bodies of answers not taken yet may hold together, in bytes.
 const BODY_BUDGET: usize = 4 << 20;
 /// Lingering clients' input is dropped in pieces of at least this many bytes.
 const SCRATCH: usize = 16 << 10;
@@ -53,7 +53,10 @@ pub struct Stats {
 pub struct Server {
     pub(super) listeners: Vec<Listener>,
     pub(super) wake: Vec<OwnedFd>,
+    /// Whether a wake-up came that the application has not asked for yet.
     pub(super) woken: bool,
+    /// Whether a wake-up came that has not ended a wait yet.
+    pub(super) interrupted: bool,
     /// In the order of their numbers.
     pub(super) connections: Vec<Connection>,
     /// The connections whose requests are ready, in order.
@@ -87,6 +90,7 @@ impl Server {
             listeners,
             wake: Vec::new(),
             woken: false,
+            interrupted: false,
             connections: Vec::new(),
             ready: VecDeque::new(),
             taken: None,
@@ -142,7 +146,7 @@ impl Server {
         self.forget_taken();
         let end = Instant::now() + timeout;
         loop {
-            if self.woken {
+            if std::mem::take(&mut self.interrupted) {
                 return None;
             }
             if let Some(request) = self.next_ready() {
@@ -177,7 +181,9 @@ impl Server {
             answered += 1;
             self.advance(id, |connection, step| connection.answer(answer, step));
         }
-        let cut = room::keep_budget(&mut self.connections, answer.body(), BODY_BUDGET);
+        // A page larger than the budget has room for as many scrapers as come at the same time in practice.
+        let budget = BODY_BUDGET.max(4 * answer.body().len());
+        let cut = room::keep_budget(&mut self.connections, answer.body(), budget);
         self.stats.evicted += cut as u64;
         answered
     }

@@ -1,11 +1,15 @@
 //! Who goes when there is no room: the bounds on the number of connections and on the memory of answers.
 
 use std::rc::Rc;
+use std::time::Duration;
 use std::time::Instant;
 
 use rustix::process::Resource;
 
 use super::connection::Connection;
+
+/// How long a connection that has said nothing yet is spared.
+const GRACE: Duration = Duration::from_millis(20);
 
 /// The most connections that may be open: what the settings say, and at most half of the descriptors this process may
 /// have now, since the collectors need the others. The limit can be lowered under a running program (prlimit(1)).
@@ -17,16 +21,10 @@ pub(super) fn connection_limit(max_connections: usize) -> usize {
     max_connections.min(half).max(1)
 }
 
-/// Whether a connection could be cut to make room.
-pub(super) fn can_evict(connections: &[Connection]) -> bool {
-    connections
-        .iter()
-        .any(|connection| connection.worth().is_some())
-}
-
-/// Cuts the least valuable connection, but none that came after `spared` and has said nothing yet. Says whether there
-/// was one.
-pub(super) fn evict(connections: &mut Vec<Connection>, spared: Option<Instant>) -> bool {
+/// The least valuable connection. One that has just been accepted and has not said a word is spared for a moment: in a
+/// crowd, each newcomer would else be cut for the next before it can speak.
+fn least(connections: &[Connection], now: Instant) -> Option<usize> {
+    let spared = now.checked_sub(GRACE);
     let least = connections
         .iter()
         .enumerate()
@@ -35,7 +33,18 @@ pub(super) fn evict(connections: &mut Vec<Connection>, spared: Option<Instant>) 
         })
         .filter_map(|(index, connection)| Some((connection.worth()?, index)))
         .min();
-    if let Some((_, index)) = least {
+    least.map(|(_, index)| index)
+}
+
+/// Whether a connection could be cut to make room.
+pub(super) fn can_evict(connections: &[Connection], now: Instant) -> bool {
+    least(connections, now).is_some()
+}
+
+/// Cuts the least valuable connection. Says whether there was one.
+pub(super) fn evict(connections: &mut Vec<Connection>, now: Instant) -> bool {
+    let least = least(connections, now);
+    if let Some(index) = least {
         connections.remove(index);
     }
     least.is_some()

@@ -1,5 +1,6 @@
 //! Clients that ask and do not take the answer.
 
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -84,12 +85,9 @@ fn pipelining_without_reading() {
             while clock.runs() {
                 for client in &mut clients {
                     client.set_nonblocking(true).expect("set");
-                    if client
-                        .write(&many)
-                        .is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
-                        && let Some(next) = dial(address)
-                    {
-                        *client = next;
+                    let written = client.write(&many);
+                    if written.is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
+                        *client = dial(address).expect("connected");
                     }
                 }
                 std::thread::yield_now();
