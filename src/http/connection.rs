@@ -42,8 +42,10 @@ pub(super) struct Rules {
 pub(super) struct Step<'a> {
     pub(super) now: Instant,
     pub(super) rules: Rules,
-    /// Nothing more is read after the answer: the server is stopping.
-    pub(super) closing: bool,
+    /// Nothing more is read after an answer: the server is stopping.
+    pub(super) stopping: bool,
+    /// New answers are the last on their connections: others wait for a place.
+    pub(super) crowded: bool,
     pub(super) scratch: &'a mut [u8],
     pub(super) stats: &'a mut Stats,
 }
@@ -188,7 +190,7 @@ impl Connection {
         without_body: bool,
         step: &mut Step<'_>,
     ) -> Next {
-        let keep_alive = keep_alive && !step.closing;
+        let keep_alive = keep_alive && !step.stopping && !step.crowded;
         self.served = true;
         self.enter(
             State::Write(Output {
@@ -290,7 +292,7 @@ impl Connection {
     }
 
     fn written(&mut self, keep_alive: bool, step: &mut Step<'_>) -> Next {
-        if keep_alive && !step.closing {
+        if keep_alive && !step.stopping {
             if self.input.is_empty() {
                 self.input = Vec::new();
                 self.enter(State::Head, step.now, IDLE);

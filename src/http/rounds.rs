@@ -15,7 +15,7 @@ use super::connection::Connection;
 use super::room;
 
 /// The most requests that wait for the application; beyond it nothing is read or accepted.
-const MAX_READY: usize = 128;
+pub(super) const MAX_READY: usize = 128;
 /// The most connections accepted from one listener before the others have their turn. Many, because those behind wait
 /// for one more rendering each time: a queue of thousands that are gone again is passed in one go.
 const ACCEPTS: usize = 1024;
@@ -42,6 +42,7 @@ impl Server {
             }
         }
         self.expire();
+        self.last_round = Instant::now();
     }
 
     fn poll(&mut self, wait: Duration) -> Vec<Event> {

@@ -108,6 +108,7 @@ pub(super) fn scrape(address: SocketAddr) {
     let took = start.elapsed();
     assert_eq!(reply.code, 200);
     assert!(reply.body.starts_with(b"# "));
+
     assert!(took < Duration::from_secs(1), "a scrape took {took:?}");
 }
 

@@ -52,6 +52,7 @@ pub(crate) struct Fake {
     pub(crate) answered: Vec<(&'static str, u16)>,
     /// A different page at each scrape.
     pub(crate) fresh: bool,
+    pub(crate) cost: Duration,
     pub(crate) samples: Vec<u8>,
 }
 
@@ -63,6 +64,7 @@ impl Source for Fake {
             }
         }
         self.rendered += 1;
+        thread::sleep(self.cost);
         while self.samples.len() < self.size {
             let line = format!("weir_test_bytes{{at=\"{}\"}} 1\n", self.samples.len());
             self.samples.extend(line.bytes());
@@ -141,6 +143,8 @@ pub(crate) struct Options {
     pub(crate) fresh: bool,
     pub(crate) read: Duration,
     pub(crate) write: Duration,
+    /// What each page costs the one thread.
+    pub(crate) cost: Duration,
 }
 
 impl Default for Options {
@@ -150,6 +154,7 @@ impl Default for Options {
             fresh: false,
             read: Duration::from_secs(1),
             write: Duration::from_secs(2),
+            cost: Duration::ZERO,
         }
     }
 }
@@ -174,6 +179,7 @@ fn served_for_another_test() {
     let mut source = Fake {
         size: numbers[0] as usize,
         fresh: numbers[1] == 1,
+        cost: Duration::from_millis(numbers[4]),
         ..Fake::default()
     };
     let mut server = Server::bind(&settings).expect("a free port");
@@ -208,11 +214,12 @@ pub(crate) struct Footprint {
 impl Child {
     pub(crate) fn spawn(options: Options) -> Self {
         let told = format!(
-            "{} {} {} {}",
+            "{} {} {} {} {}",
             options.size,
             u8::from(options.fresh),
             options.read.as_millis(),
-            options.write.as_millis()
+            options.write.as_millis(),
+            options.cost.as_millis()
         );
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command

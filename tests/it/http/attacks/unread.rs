@@ -5,6 +5,7 @@ use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::Clock;
 use super::crowd;
@@ -18,8 +19,9 @@ use crate::http::harness::Options;
 const LARGE: Options = Options {
     size: 1_000_000,
     fresh: true,
-    read: std::time::Duration::from_secs(1),
-    write: std::time::Duration::from_secs(1),
+    read: Duration::from_secs(1),
+    write: Duration::from_secs(1),
+    cost: Duration::ZERO,
 };
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
