@@ -73,6 +73,8 @@ struct Output {
     head: Vec<u8>,
     body: Rc<Vec<u8>>,
     sent: usize,
+    /// When the kernel last took some of it.
+    progress: Instant,
     /// The time at which the client must have all of it.
     end: Instant,
     keep_alive: bool,
@@ -133,10 +135,12 @@ impl Connection {
         }
     }
 
-    /// The body that it keeps alive.
-    pub(super) fn body(&self) -> Option<&Rc<Vec<u8>>> {
+    /// The body that it keeps alive, and when it last took some of it.
+    pub(super) fn held(&self) -> Option<(&Rc<Vec<u8>>, Instant)> {
         match &self.state {
-            State::Write(output) => Some(&output.body),
+            State::Write(output) if !output.body.is_empty() => {
+                Some((&output.body, output.progress))
+            }
             _ => None,
         }
     }
@@ -201,6 +205,7 @@ impl Connection {
                     Rc::clone(answer.body())
                 },
                 sent: 0,
+                progress: step.now,
                 end: step.now + step.rules.write_timeout * SLOWEST,
                 keep_alive,
             }),
@@ -282,6 +287,7 @@ impl Connection {
             match rustix::net::sendmsg(&self.socket, &slices, &mut nothing, SendFlags::NOSIGNAL) {
                 Ok(count) => {
                     output.sent += count;
+                    output.progress = step.now;
                     self.deadline = output.end.min(step.now + step.rules.write_timeout);
                 }
                 Err(Errno::INTR) => {}

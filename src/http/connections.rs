@@ -26,8 +26,6 @@ use super::listeners::Listener;
 use super::room;
 use super::rounds::MAX_READY;
 
-/// What the bodies of answers not taken yet may hold together, in bytes.
-const BODY_BUDGET: usize = 4 << 20;
 /// How long requests are handed out without a look at the other connections.
 const ROUND: Duration = Duration::from_millis(10);
 /// Lingering clients' input is dropped in pieces of at least this many bytes.
@@ -159,6 +157,9 @@ impl Server {
             if self.last_round.elapsed() >= ROUND {
                 self.round(Duration::ZERO);
             }
+            if !self.ready.is_empty() {
+                self.keep_budget();
+            }
             if let Some(request) = self.next_ready() {
                 self.taken = Some(request.connection);
                 return Some(request);
@@ -191,10 +192,6 @@ impl Server {
             answered += 1;
             self.advance(id, |connection, step| connection.answer(answer, step));
         }
-        // A page larger than the budget has room for as many scrapers as come at the same time in practice.
-        let budget = BODY_BUDGET.max(4 * answer.body().len());
-        let cut = room::keep_budget(&mut self.connections, answer.body(), budget);
-        self.stats.evicted += cut as u64;
         answered
     }
 

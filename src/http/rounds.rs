@@ -26,6 +26,11 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// How many connections go when descriptors run out: the collectors need some, too.
 const ROOM: usize = 8;
 
+/// What the bodies of answers not taken yet may hold together, in bytes; four times the longest if that is more.
+const BODY_BUDGET: usize = 4 << 20;
+/// How long a new answer waits for that before the slowest readers are cut.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 impl Server {
     /// Waits for events at most so long, and does what they ask for.
     pub(super) fn round(&mut self, wait: Duration) {
@@ -43,6 +48,27 @@ impl Server {
         }
         self.expire();
         self.last_round = Instant::now();
+    }
+
+    /// Makes room for the next answer in the memory of those that are not taken yet.
+    ///
+    /// Clients that read have a moment to do so, in which none that does falls behind one that does not. Then those go
+    /// whose last progress is the longest ago, down to half, so that many of them cost one wait and not one each.
+    pub(super) fn keep_budget(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (held, longest) = room::held(&self.connections);
+            let budget = BODY_BUDGET.max(4 * longest);
+            if held <= budget {
+                return;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.stats.evicted += room::cut_slowest(&mut self.connections, budget / 2);
+                return;
+            }
+            self.round(left);
+        }
     }
 
     fn poll(&mut self, wait: Duration) -> Vec<Event> {

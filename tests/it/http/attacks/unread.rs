@@ -26,12 +26,13 @@ const LARGE: Options = Options {
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Connections that ask, with a small window, so that little of the answer leaves the server.
+/// Connections that ask, each for a page of its own, with a small window, so that little of the answer leaves the server.
 fn askers(address: SocketAddr, count: usize) -> Vec<TcpStream> {
     let askers = crowd(address, count, b"");
-    for mut stream in &askers {
+    for (number, mut stream) in askers.iter().enumerate() {
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size(stream, 4096);
-        let _ = stream.write_all(REQUEST);
+        let request = format!("GET /metrics?{number} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let _ = stream.write_all(request.as_bytes());
     }
     askers
 }
