@@ -68,6 +68,12 @@ impl Desc {
         Self::new(name, Kind::Gauge, labels, help)
     }
 
+    /// A histogram without labels but `le`.
+    #[must_use]
+    pub const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, Kind::Histogram, &[], help)
+    }
+
     const fn new(
         name: &'static str,
         kind: Kind,

@@ -1,1 +1,81 @@
-//! HTTP: one thread, everything bounded.
+//! HTTP: one thread, everything bounded. It moves strings and knows no collector: what is served comes from a [`Source`].
+//!
+//! [`Server`] is a `poll(2)` loop over the listeners and the connections. It takes tiny_http's messages and its response
+//! writer, but not its server, which one hostile request can kill or fill (tests/it/http_attacks.rs has the list). Heads
+//! are read by httparse. What every connection may cost is bounded: the size of its head, the time to send it, the time
+//! to take the answer, the memory of answers not taken yet; and so is the number of connections.
+//!
+//! [`routes`] turns a request into an [`Answer`], [`page`] renders the page at `/`.
+
+use std::time::Duration;
+
+use crate::config::Listen;
+
+mod answer;
+mod connection;
+mod connections;
+mod head;
+mod health;
+mod listeners;
+mod negotiate;
+pub mod page;
+mod room;
+mod rounds;
+pub mod routes;
+mod selection;
+
+pub use answer::Answer;
+pub use connections::Server;
+pub use connections::Stats;
+pub use head::Request;
+pub use health::Health;
+pub use listeners::BindError;
+pub use page::Page;
+pub use selection::Selection;
+
+/// What the command line says about serving.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Vec<Listen>,
+    /// The path of the metrics.
+    pub telemetry_path: String,
+    /// The origin that a browser may hand the answers to; `*` for all.
+    pub cors_origin: Option<String>,
+    /// Whether answers are compressed for clients that accept it.
+    pub compression: bool,
+    /// The most connections that are open at a time; half of the descriptor limit bounds it, too.
+    pub max_connections: usize,
+    /// From accept to a full request head.
+    pub read_timeout: Duration,
+    /// Without progress while an answer is written.
+    pub write_timeout: Duration,
+    /// The largest request head, in bytes.
+    pub max_header_bytes: usize,
+}
+
+/// What is served: the application, seen from here.
+pub trait Source {
+    /// The metrics in the text format, of all collectors or of those that are selected.
+    ///
+    /// # Errors
+    /// When the selection cannot be met; the text goes to the client with status 400.
+    fn metrics(&mut self, selection: &Selection) -> Result<Vec<u8>, String>;
+
+    /// How the program is.
+    fn health(&mut self) -> Health;
+
+    /// What the page shows.
+    fn page(&mut self) -> Page;
+
+    /// Told once for each request that was answered: which handler (`metrics`, `health`, `page` or `other`) and the status.
+    fn answered(&mut self, handler: &'static str, code: u16);
+}
+
+/// Answers one request, and with the same bytes all others that wait for them.
+pub fn serve(server: &mut Server, request: &Request, source: &mut dyn Source, settings: &Settings) {
+    let answer = routes::answer(request, source, settings);
+    for _ in 0..server.respond(request, &answer) {
+        source.answered(answer.handler(), answer.status());
+    }
+}

@@ -1,1 +1,4 @@
-//! Tests.
+//! Integration tests that need nothing but the crate itself and small trees of files.
+
+mod readme;
+mod sampler;

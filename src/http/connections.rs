@@ -1,0 +1,259 @@
+//! The loop: `poll(2)` over the listeners and all connections, one thread, no locks.
+//!
+//! The application asks for the next request with [`Server::recv_timeout`] and answers it with [`Server::respond`];
+//! everything else happens inside `recv_timeout`. Requests that are ready are handed out in the order in which they came;
+//! one client has one of them at a time, whatever it pipelines.
+//!
+//! When there are too many connections the least valuable one goes: first those that wait between two requests, then
+//! those that have their answer, then unfinished heads, then slow readers, the oldest first. One whose request is ready
+//! is never cut. An error of `accept` makes room and pauses accepting for a moment; it never ends the loop.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::Answer;
+use super::BindError;
+use super::Request;
+use super::Settings;
+use super::connection::Connection;
+use super::connection::Next;
+use super::connection::Rules;
+use super::connection::Step;
+use super::listeners;
+use super::listeners::Listener;
+use super::room;
+
+/// What the bodies of answers not taken yet may hold together, in bytes. The newest answer is always kept.
+const BODY_BUDGET: usize = 4 << 20;
+/// Lingering clients' input is dropped in pieces of at least this many bytes.
+const SCRATCH: usize = 16 << 10;
+
+/// The loop's own figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections open now.
+    pub open: usize,
+    /// Connections accepted so far.
+    pub accepted: u64,
+    /// Connections cut to make room.
+    pub evicted: u64,
+    /// Connections cut because they took too long.
+    pub timed_out: u64,
+    /// Requests answered by the application.
+    pub requests: u64,
+    /// Requests refused without asking it: malformed, too long, with a body.
+    pub refused: u64,
+    /// Errors of `accept` that made it pause.
+    pub accept_errors: u64,
+}
+
+/// The HTTP server.
+pub struct Server {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) wake: Vec<OwnedFd>,
+    pub(super) woken: bool,
+    /// In the order of their numbers.
+    pub(super) connections: Vec<Connection>,
+    /// The connections whose requests are ready, in order.
+    pub(super) ready: VecDeque<u64>,
+    /// The connection whose request the application has.
+    taken: Option<u64>,
+    pub(super) next_id: u64,
+    pub(super) max_connections: usize,
+    /// What `max_connections` is cut to by the descriptor limit.
+    pub(super) limit: usize,
+    pub(super) paused_until: Option<Instant>,
+    pub(super) rules: Rules,
+    closing: bool,
+    pub(super) scratch: Vec<u8>,
+    pub(super) stats: Stats,
+}
+
+impl Server {
+    /// Opens all listeners.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened; none is then.
+    pub fn bind(settings: &Settings) -> Result<Self, BindError> {
+        let mut listeners = Vec::new();
+        for listen in &settings.listen {
+            listeners.extend(listeners::open(listen, settings.write_timeout)?);
+        }
+        Ok(Self {
+            listeners,
+            wake: Vec::new(),
+            woken: false,
+            connections: Vec::new(),
+            ready: VecDeque::new(),
+            taken: None,
+            next_id: 0,
+            max_connections: settings.max_connections,
+            limit: room::connection_limit(settings.max_connections),
+            paused_until: None,
+            rules: Rules {
+                read_timeout: settings.read_timeout,
+                write_timeout: settings.write_timeout,
+                max_header_bytes: settings.max_header_bytes,
+            },
+            closing: false,
+            scratch: vec![0; settings.max_header_bytes.max(SCRATCH)],
+            stats: Stats::default(),
+        })
+    }
+
+    /// The bound addresses with their real ports, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.listeners.iter().map(Listener::address).collect()
+    }
+
+    /// The first TCP listener's port, else 0.
+    #[must_use]
+    pub fn first_port(&self) -> u16 {
+        self.listeners.iter().find_map(Listener::port).unwrap_or(0)
+    }
+
+    /// Makes [`Self::recv_timeout`] return early when `pipe` becomes readable. What comes through it is read and dropped.
+    pub fn wake_on(&mut self, pipe: OwnedFd) {
+        self.wake.push(pipe);
+    }
+
+    /// Whether a wake-up came since this was last asked.
+    pub fn woken(&mut self) -> bool {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// The loop's own figures.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            open: self.connections.len(),
+            ..self.stats
+        }
+    }
+
+    /// Serves the connections until a request is ready, the time is up, or something woke the loop.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Request> {
+        self.forget_taken();
+        let end = Instant::now() + timeout;
+        loop {
+            if self.woken {
+                return None;
+            }
+            if let Some(request) = self.next_ready() {
+                self.taken = Some(request.connection);
+                return Some(request);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            self.round(left);
+            if left.is_zero() && self.ready.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Sends the answer to this request and to all that wait for the same bytes; says how many that were.
+    pub fn respond(&mut self, request: &Request, answer: &Answer) -> usize {
+        self.taken = None;
+        let mut answered = 0;
+        let ids: Vec<u64> = self
+            .connections
+            .iter()
+            .filter(|connection| {
+                connection
+                    .request()
+                    .is_some_and(|waiting| waiting.wants_the_same(request))
+            })
+            .map(|connection| connection.id)
+            .collect();
+        // A connection that is done with its answer may be ready with its next request at once: it goes to the end.
+        self.ready.retain(|id| !ids.contains(id));
+        for id in ids {
+            answered += 1;
+            self.advance(id, |connection, step| connection.answer(answer, step));
+        }
+        let cut = room::keep_budget(&mut self.connections, answer.body(), BODY_BUDGET);
+        self.stats.evicted += cut as u64;
+        answered
+    }
+
+    /// Stops listening: the ports are closed and socket files removed. Connections go on.
+    pub fn close_listeners(&mut self) {
+        self.listeners.clear();
+    }
+
+    /// Stops listening, gives answers in flight up to `limit` to be taken, and closes everything. Requests that wait for
+    /// the application are closed: one who wants to answer them does so before.
+    pub fn drain(&mut self, limit: Duration) {
+        self.close_listeners();
+        self.closing = true;
+        self.ready.clear();
+        self.connections
+            .retain(|connection| !connection.is_reading() && connection.request().is_none());
+        let end = Instant::now() + limit;
+        while !self.connections.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.round(left);
+        }
+        self.connections.clear();
+    }
+
+    /// A request that was taken and never answered would hold its connection for ever.
+    fn forget_taken(&mut self) {
+        if let Some(id) = self.taken.take() {
+            self.connections
+                .retain(|connection| connection.id != id || connection.request().is_none());
+        }
+    }
+
+    fn next_ready(&mut self) -> Option<Request> {
+        while let Some(id) = self.ready.pop_front() {
+            let found = self
+                .position(id)
+                .and_then(|index| self.connections.get(index));
+            if let Some(request) = found.and_then(Connection::request) {
+                return Some(request.clone());
+            }
+        }
+        None
+    }
+
+    fn position(&self, id: u64) -> Option<usize> {
+        self.connections
+            .binary_search_by_key(&id, |connection| connection.id)
+            .ok()
+    }
+
+    /// Runs one step of one connection and files what came of it.
+    pub(super) fn advance(
+        &mut self,
+        id: u64,
+        run: impl FnOnce(&mut Connection, &mut Step<'_>) -> Next,
+    ) {
+        let Some(index) = self.position(id) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let mut step = Step {
+            now: Instant::now(),
+            rules: self.rules,
+            closing: self.closing,
+            scratch: &mut self.scratch,
+            stats: &mut self.stats,
+        };
+        match run(connection, &mut step) {
+            Next::Wait => {}
+            Next::Ready => self.ready.push_back(id),
+            Next::Close => {
+                self.connections.remove(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! One round of the loop: wait, read and write what is ready, accept, cut those whose time is up.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use std::time::Instant;
+
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+
+use super::Server;
+use super::connection::Connection;
+use super::room;
+
+/// The most requests that wait for the application; beyond it nothing is read or accepted.
+const MAX_READY: usize = 128;
+/// The most connections accepted from one listener before the others have their turn.
+const ACCEPTS: usize = 64;
+/// For how long nothing is accepted after `accept` failed for want of something.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How many connections go when descriptors run out: the collectors need some, too.
+const ROOM: usize = 8;
+
+impl Server {
+    /// Waits for events at most so long, and does what they ask for.
+    pub(super) fn round(&mut self, wait: Duration) {
+        for event in self.poll(wait) {
+            match event {
+                Event::Connection(id) => {
+                    // Level-triggered: what is not read now is told again when the application has caught up.
+                    if self.ready.len() < MAX_READY {
+                        self.advance(id, Connection::step);
+                    }
+                }
+                Event::Listener(index) => self.accept(index),
+                Event::Wake(index) => self.take_wake(index),
+            }
+        }
+        self.expire();
+    }
+
+    fn poll(&mut self, wait: Duration) -> Vec<Event> {
+        let now = Instant::now();
+        let paused = self.paused_until.filter(|until| *until > now);
+        let listening = paused.is_none()
+            && (self.connections.len() < self.limit || room::can_evict(&self.connections));
+        let next = self.connections.iter().filter_map(Connection::deadline);
+        let wait = next.chain(paused).fold(wait, |wait, deadline| {
+            wait.min(deadline.saturating_duration_since(now))
+        });
+        let mut polled = Vec::with_capacity(self.connections.len() + 4);
+        let mut who = Vec::with_capacity(self.connections.len() + 4);
+        for (index, pipe) in self.wake.iter().enumerate() {
+            polled.push(PollFd::new(pipe, PollFlags::IN));
+            who.push(Event::Wake(index));
+        }
+        for connection in &self.connections {
+            if let Some(interest) = connection.interest() {
+                polled.push(PollFd::new(&connection.socket, interest));
+                who.push(Event::Connection(connection.id));
+            }
+        }
+        // Last, so that what came in before is read before a newcomer can push it out.
+        for (index, listener) in self.listeners.iter().enumerate().filter(|_| listening) {
+            polled.push(PollFd::new(&listener.socket, PollFlags::IN));
+            who.push(Event::Listener(index));
+        }
+        match rustix::event::poll(&mut polled, Some(&timespec(wait))) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Vec::new(),
+            // EINVAL: there are more of them than the descriptor limit, which was lowered meanwhile. ENOMEM.
+            Err(_) => {
+                drop(polled);
+                self.make_room();
+                let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
+                return Vec::new();
+            }
+        }
+        let happened = polled.iter().zip(who);
+        happened
+            .filter(|(polled, _)| !polled.revents().is_empty())
+            .map(|(_, event)| event)
+            .collect()
+    }
+
+    fn accept(&mut self, index: usize) {
+        for _ in 0..ACCEPTS {
+            let full = self.connections.len() >= self.limit;
+            if self.ready.len() >= MAX_READY || full && !room::can_evict(&self.connections) {
+                return;
+            }
+            let Some(listener) = self.listeners.get(index) else {
+                return;
+            };
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match rustix::net::accept_with(&listener.socket, flags) {
+                Ok(socket) => self.admit(socket),
+                Err(Errno::AGAIN) => return,
+                // The client is gone again, which accept(2) tells in many words.
+                Err(
+                    Errno::INTR
+                    | Errno::CONNABORTED
+                    | Errno::PROTO
+                    | Errno::NETDOWN
+                    | Errno::NETUNREACH
+                    | Errno::HOSTDOWN
+                    | Errno::HOSTUNREACH,
+                ) => {}
+                // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or something never heard of.
+                Err(_) => {
+                    self.stats.accept_errors += 1;
+                    self.make_room();
+                    self.paused_until = Some(Instant::now() + PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, socket: OwnedFd) {
+        self.stats.accepted += 1;
+        if self.connections.len() >= self.limit {
+            self.evict();
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        let connection = Connection::new(id, socket, Instant::now(), self.rules);
+        self.connections.push(connection);
+        // Its request is most often there already; once it is read, no newcomer can push it out.
+        self.advance(id, Connection::step);
+    }
+
+    /// Cuts some connections, and those that are more than a lowered descriptor limit allows.
+    fn make_room(&mut self) {
+        self.limit = room::connection_limit(self.max_connections);
+        let most = self.connections.len().saturating_sub(ROOM);
+        while self.connections.len() > most.min(self.limit) && self.evict() {}
+    }
+
+    fn evict(&mut self) -> bool {
+        let evicted = room::evict(&mut self.connections);
+        self.stats.evicted += u64::from(evicted);
+        evicted
+    }
+
+    fn take_wake(&mut self, index: usize) {
+        self.woken = true;
+        let Some(pipe) = self.wake.get(index) else {
+            return;
+        };
+        // Readable, so this does not block; what it says is the application's own business.
+        match rustix::io::read(pipe, &mut self.scratch) {
+            Ok(1..) | Err(Errno::AGAIN | Errno::INTR) => {}
+            // Its other end is closed: it would wake the loop for ever.
+            Ok(0) | Err(_) => {
+                self.wake.remove(index);
+            }
+        }
+    }
+
+    /// Cuts the connections whose time is up. Called after what they sent in time has been read.
+    fn expire(&mut self) {
+        let caught_up = self.ready.len() < MAX_READY;
+        let now = Instant::now();
+        let before = self.connections.len();
+        self.connections.retain(|connection| {
+            let expired = connection
+                .deadline()
+                .is_some_and(|deadline| deadline <= now);
+            !expired || !caught_up
+        });
+        self.stats.timed_out += (before - self.connections.len()) as u64;
+    }
+}
+
+/// What poll(2) told of.
+#[derive(Clone, Copy)]
+enum Event {
+    /// Of a connection, by number.
+    Connection(u64),
+    /// Of a listener, by index.
+    Listener(usize),
+    /// Of a descriptor that wakes the loop, by index.
+    Wake(usize),
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}

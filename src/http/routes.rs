@@ -1,0 +1,139 @@
+//! Paths to answers. Nothing here waits or knows a socket: a request in, an [`Answer`] out.
+
+use tiny_http::Method;
+
+use super::Answer;
+use super::Request;
+use super::Selection;
+use super::Settings;
+use super::Source;
+use super::page;
+use super::selection;
+use crate::exposition;
+
+const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// The page runs no script and loads nothing. Its one style sheet is inline, named by its hash, so that a device name
+/// which slipped through the escaping could not even bring a style of its own.
+fn page_policy() -> String {
+    format!(
+        "default-src 'none'; style-src '{}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        page::STYLE_HASH
+    )
+}
+
+/// Answers one request.
+pub fn answer(request: &Request, source: &mut dyn Source, settings: &Settings) -> Answer {
+    let (path, query) = split(&request.target);
+    let mut answer = match request.method {
+        Method::Get | Method::Head => get(path, query, request, source, settings),
+        Method::Options => options(settings),
+        _ => {
+            let mut answer = Answer::text("other", 405, "method not allowed");
+            answer.add_header("Allow", METHODS);
+            answer
+        }
+    };
+    if let Some(origin) = &settings.cors_origin {
+        answer.add_header("Access-Control-Allow-Origin", origin);
+    }
+    answer
+}
+
+fn get(
+    path: &str,
+    query: &str,
+    request: &Request,
+    source: &mut dyn Source,
+    settings: &Settings,
+) -> Answer {
+    let mut answer = match path {
+        path if path == settings.telemetry_path => metrics(query, source),
+        "/health" | "/healthz" => health(query, request, source),
+        "/" => {
+            let body = page::render(&source.page());
+            let mut answer = Answer::new("page", 200, "text/html; charset=utf-8", body);
+            answer.add_header("Content-Security-Policy", &page_policy());
+            answer.add_header("Referrer-Policy", "no-referrer");
+            answer
+        }
+        _ => return Answer::text("other", 404, "not found"),
+    };
+    answer.add_header("Cache-Control", "no-store");
+    if settings.compression && answer.handler() != "health" {
+        answer.add_header("Vary", "Accept-Encoding");
+        if request.accepts_gzip {
+            answer.compress();
+        }
+    }
+    answer
+}
+
+fn metrics(query: &str, source: &mut dyn Source) -> Answer {
+    let body = Selection::parse(query)
+        .map_err(str::to_string)
+        .and_then(|selection| source.metrics(&selection));
+    match body {
+        Ok(body) => Answer::new("metrics", 200, exposition::CONTENT_TYPE, body),
+        Err(text) => Answer::text("metrics", 400, &text),
+    }
+}
+
+fn health(query: &str, request: &Request, source: &mut dyn Source) -> Answer {
+    let health = source.health();
+    let asked = selection::pairs(query).any(|pair| pair == ("format", "json"));
+    let mut answer = if asked || request.prefers_json {
+        let body = health.json().into_bytes();
+        Answer::new("health", health.code(), "application/json", body)
+    } else {
+        Answer::text("health", health.code(), health.word())
+    };
+    answer.add_header("Vary", "Accept");
+    answer
+}
+
+/// What may be asked here; for a browser's preflight, too, where an origin is configured.
+fn options(settings: &Settings) -> Answer {
+    let mut answer = Answer::new("other", 200, "text/plain; charset=utf-8", Vec::new());
+    answer.add_header("Allow", METHODS);
+    if settings.cors_origin.is_some() {
+        answer.add_header("Access-Control-Allow-Methods", METHODS);
+        answer.add_header("Access-Control-Allow-Headers", "Accept, Content-Type");
+        answer.add_header("Access-Control-Max-Age", "86400");
+    }
+    answer
+}
+
+/// A request target's path and query. A proxy sends the whole URL (RFC 9112, 3.2.2): scheme and host are left out.
+fn split(target: &str) -> (&str, &str) {
+    let without_scheme = target
+        .strip_prefix("http://")
+        .or_else(|| target.strip_prefix("https://"));
+    let target = match without_scheme {
+        Some(rest) => rest
+            .find(['/', '?'])
+            .map_or("/", |at| rest.get(at..).unwrap_or("/")),
+        None => target,
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    (if path.is_empty() { "/" } else { path }, query)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_split_into_path_and_query() {
+        for (target, expected) in [
+            ("/metrics", ("/metrics", "")),
+            ("/metrics?a=b?c", ("/metrics", "a=b?c")),
+            ("http://router:2112/metrics?x", ("/metrics", "x")),
+            ("http://router:2112", ("/", "")),
+            ("http://router?x", ("/", "x")),
+            ("*", ("*", "")),
+        ] {
+            assert_eq!(split(target), expected, "{target}");
+        }
+    }
+}
