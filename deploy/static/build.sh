@@ -65,8 +65,8 @@ describe() {
         aarch64) target=aarch64-unknown-linux-musl zig_target=aarch64-linux-musl ;;
         armv7) target=armv7-unknown-linux-musleabihf zig_target='arm-linux-musleabihf -mcpu=generic+v7a+vfp3d16' ;;
         riscv64) target=riscv64gc-unknown-linux-musl zig_target=riscv64-linux-musl ;;
-        mipsel) target=mipsel-unknown-linux-musl zig_target='mipsel-linux-musleabi -mcpu=mips32r2+soft_float' ;;
-        mips) target=mips-unknown-linux-musl zig_target='mips-linux-musleabi -mcpu=mips32r2+soft_float' ;;
+        mipsel) target=mipsel-unknown-linux-musl zig_target='mipsel-linux-musleabi' ;;
+        mips) target=mips-unknown-linux-musl zig_target='mips-linux-musleabi' ;;
         *) die "$1: expected one of x86_64 mipsel aarch64 armv7 riscv64 mips" ;;
     esac
 }
@@ -112,6 +112,7 @@ build_with_zig() {
 # The flags, separated as cargo wants them. The builder's own paths stay out of the binary.
 rustflags() {
     printf '%s\037' \
+        -Ctarget-feature=+crt-static \
         -Clink-self-contained=no \
         "-Clinker=$here/zig-cc" \
         -Clinker-flavor=gcc \
