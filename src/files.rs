@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
+pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
 
 /// The largest file that is read whole, in bytes. A machine with 50,000 devices has a /proc/net/dev of 6 MB.
@@ -30,24 +31,6 @@ const ATTRIBUTE: usize = 4096;
 
 /// Memory that is kept from one read to the next; a larger buffer is given back.
 const KEPT: usize = 256 << 10;
-
-/// Which way round the words of a captured tree are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteOrder {
-    /// Least significant byte first.
-    Little,
-    /// Most significant byte first (MIPS routers of the ath79 family, s390x).
-    Big,
-}
-
-impl ByteOrder {
-    /// This machine's.
-    pub const NATIVE: Self = if cfg!(target_endian = "big") {
-        Self::Big
-    } else {
-        Self::Little
-    };
-}
 
 /// A file that could not be used, and why.
 #[derive(Debug)]

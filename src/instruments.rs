@@ -23,7 +23,7 @@ use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::NO_LABELS;
 use crate::metric::Part;
-use crate::metric::float;
+use crate::parse::float;
 
 /// Every family that this file writes.
 pub static FAMILIES: &[&Desc] = &[

@@ -307,17 +307,6 @@ impl Batch {
     }
 }
 
-/// Counters are 64 bits wide in the kernel and doubles in the text format, as in every exporter: above 2^53 the last
-/// bits are lost.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the text format has doubles only"
-)]
-#[must_use]
-pub fn float(value: u64) -> f64 {
-    value as f64
-}
-
 /// Label values may hold anything; the text format wants these three escaped.
 fn escape_into(text: &mut String, value: &str) {
     if !value

@@ -17,11 +17,11 @@ use crate::config::Config;
 use crate::config::DeviceFilter;
 use crate::files::FileError;
 use crate::files::Files;
-use crate::metric::float;
 use crate::parse::ParseError;
 use crate::parse::decimal;
 use crate::parse::dev;
 use crate::parse::dev::Counters;
+use crate::parse::float;
 use crate::parse::netstat;
 use crate::parse::printable;
 

@@ -185,7 +185,11 @@ fn write_health(
         );
     }
     if let Some(count) = left_out {
-        batch.push(&LEFT_OUT, labels, crate::metric::float(count as u64));
+        batch.push(
+            &LEFT_OUT,
+            labels,
+            f64::from(u32::try_from(count).unwrap_or(u32::MAX)),
+        );
     }
     if let Some(source) = source {
         let labels = batch.labels(&[("collector", name), ("source", source)]);

@@ -1,7 +1,20 @@
 //! The collectors: one file per question. A collector reads through its [`Context`], writes into the batch and knows no
 //! other collector. One line in [`ALL`] registers it.
 
+pub mod arp;
+pub mod conntrack;
+pub mod ephemeral_ports;
+pub mod listeners;
+pub mod netclass;
+pub mod netdev;
+pub mod netstat;
+pub mod sockstat;
+pub mod softnet;
+pub mod tcpstat;
 pub mod throughput;
+#[cfg(test)]
+mod tree;
+pub mod udp_queues;
 
 use std::fmt;
 use std::rc::Rc;
@@ -16,7 +29,20 @@ use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
 
 /// Every collector, in the order in which they run and are listed.
-pub static ALL: &[&Spec] = &[&throughput::SPEC];
+pub static ALL: &[&Spec] = &[
+    &arp::SPEC,
+    &conntrack::SPEC,
+    &ephemeral_ports::SPEC,
+    &listeners::SPEC,
+    &netclass::SPEC,
+    &netdev::SPEC,
+    &netstat::SPEC,
+    &sockstat::SPEC,
+    &softnet::SPEC,
+    &tcpstat::SPEC,
+    &throughput::SPEC,
+    &udp_queues::SPEC,
+];
 
 /// What is known of a collector without making one.
 pub struct Spec {

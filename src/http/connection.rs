@@ -118,6 +118,11 @@ impl Connection {
         matches!(self.state, State::Head)
     }
 
+    /// Whether it was accepted after that time and has not said anything yet.
+    pub(super) fn is_new_and_silent(&self, time: Instant) -> bool {
+        self.is_reading() && !self.served && self.input.is_empty() && self.since > time
+    }
+
     /// The request that waits for an answer.
     pub(super) fn request(&self) -> Option<&Request> {
         match &self.state {

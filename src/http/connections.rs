@@ -6,7 +6,7 @@
 //!
 //! When there are too many connections the least valuable one goes: first those that wait between two requests, then
 //! those that have their answer, then unfinished heads, then slow readers, the oldest first. One whose request is ready
-//! is never cut. An error of `accept` makes room and pauses accepting for a moment; it never ends the loop.
+//! is never cut. An error of `accept` makes room, or pauses accepting for a moment; it never ends the loop.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -64,6 +64,8 @@ pub struct Server {
     pub(super) max_connections: usize,
     /// What `max_connections` is cut to by the descriptor limit.
     pub(super) limit: usize,
+    /// Until when `limit` is lower than that, because descriptors ran out.
+    pub(super) limited_until: Option<Instant>,
     pub(super) paused_until: Option<Instant>,
     pub(super) rules: Rules,
     closing: bool,
@@ -91,6 +93,7 @@ impl Server {
             next_id: 0,
             max_connections: settings.max_connections,
             limit: room::connection_limit(settings.max_connections),
+            limited_until: None,
             paused_until: None,
             rules: Rules {
                 read_timeout: settings.read_timeout,

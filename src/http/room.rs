@@ -1,6 +1,7 @@
 //! Who goes when there is no room: the bounds on the number of connections and on the memory of answers.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use rustix::process::Resource;
 
@@ -23,11 +24,15 @@ pub(super) fn can_evict(connections: &[Connection]) -> bool {
         .any(|connection| connection.worth().is_some())
 }
 
-/// Cuts the least valuable connection. Says whether there was one.
-pub(super) fn evict(connections: &mut Vec<Connection>) -> bool {
+/// Cuts the least valuable connection, but none that came after `spared` and has said nothing yet. Says whether there
+/// was one.
+pub(super) fn evict(connections: &mut Vec<Connection>, spared: Option<Instant>) -> bool {
     let least = connections
         .iter()
         .enumerate()
+        .filter(|(_, connection)| {
+            !spared.is_some_and(|spared| connection.is_new_and_silent(spared))
+        })
         .filter_map(|(index, connection)| Some((connection.worth()?, index)))
         .min();
     if let Some((_, index)) = least {

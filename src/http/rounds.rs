@@ -16,10 +16,15 @@ use super::room;
 
 /// The most requests that wait for the application; beyond it nothing is read or accepted.
 const MAX_READY: usize = 128;
-/// The most connections accepted from one listener before the others have their turn.
-const ACCEPTS: usize = 64;
-/// For how long nothing is accepted after `accept` failed for want of something.
-const PAUSE: Duration = Duration::from_millis(5);
+/// The most connections accepted from one listener before the others have their turn. Many, because those behind wait
+/// for one more rendering each time: a queue of thousands that are gone again is passed in one go.
+const ACCEPTS: usize = 1024;
+/// For how long nothing is accepted after `accept` failed for want of something and nobody could be cut.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How long a connection that has said nothing yet is spared then.
+const GRACE: Duration = Duration::from_millis(20);
+/// How long fewer connections are let in after descriptors ran out.
+const RECOVERY: Duration = Duration::from_secs(5);
 /// How many connections go when descriptors run out: the collectors need some, too.
 const ROOM: usize = 8;
 
@@ -43,6 +48,10 @@ impl Server {
 
     fn poll(&mut self, wait: Duration) -> Vec<Event> {
         let now = Instant::now();
+        if self.limited_until.is_some_and(|until| until <= now) {
+            self.limited_until = None;
+            self.limit = room::connection_limit(self.max_connections);
+        }
         let paused = self.paused_until.filter(|until| *until > now);
         let listening = paused.is_none()
             && (self.connections.len() < self.limit || room::can_evict(&self.connections));
@@ -111,8 +120,13 @@ impl Server {
                 // Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or something never heard of.
                 Err(_) => {
                     self.stats.accept_errors += 1;
-                    self.make_room();
-                    self.paused_until = Some(Instant::now() + PAUSE);
+                    if self.make_room() {
+                        continue;
+                    }
+                    // An answer that is owed will make room as soon as it is given.
+                    if self.ready.is_empty() {
+                        self.paused_until = Some(Instant::now() + PAUSE);
+                    }
                     return;
                 }
             }
@@ -122,7 +136,7 @@ impl Server {
     fn admit(&mut self, socket: OwnedFd) {
         self.stats.accepted += 1;
         if self.connections.len() >= self.limit {
-            self.evict();
+            self.stats.evicted += u64::from(room::evict(&mut self.connections, None));
         }
         let id = self.next_id;
         self.next_id += 1;
@@ -132,17 +146,24 @@ impl Server {
         self.advance(id, Connection::step);
     }
 
-    /// Cuts some connections, and those that are more than a lowered descriptor limit allows.
-    fn make_room(&mut self) {
-        self.limit = room::connection_limit(self.max_connections);
-        let most = self.connections.len().saturating_sub(ROOM);
-        while self.connections.len() > most.min(self.limit) && self.evict() {}
-    }
-
-    fn evict(&mut self) -> bool {
-        let evicted = room::evict(&mut self.connections);
-        self.stats.evicted += u64::from(evicted);
-        evicted
+    /// Cuts some connections, and those that are more than a lowered descriptor limit allows; for a while, as many fewer
+    /// are let in. Says whether any was cut.
+    ///
+    /// One that has just been accepted and has not said a word is left a moment: when there is only one descriptor,
+    /// each newcomer would else be cut for the next before it can speak.
+    fn make_room(&mut self) -> bool {
+        let now = Instant::now();
+        let open = self.connections.len();
+        let most = room::connection_limit(self.max_connections).min(open.saturating_sub(ROOM));
+        self.limit = most.max(1);
+        self.limited_until = Some(now + RECOVERY);
+        while self.connections.len() > most {
+            if !room::evict(&mut self.connections, now.checked_sub(GRACE)) {
+                break;
+            }
+            self.stats.evicted += 1;
+        }
+        self.connections.len() < open
     }
 
     fn take_wake(&mut self, index: usize) {
@@ -186,9 +207,11 @@ enum Event {
     Wake(usize),
 }
 
+/// An hour at most: the caller comes back anyway, and that fits the narrowest time type.
 fn timespec(duration: Duration) -> Timespec {
+    let duration = duration.min(Duration::from_secs(3600));
     Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
+        tv_sec: duration.as_secs() as _,
+        tv_nsec: duration.subsec_nanos() as _,
     }
 }

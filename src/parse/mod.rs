@@ -6,8 +6,40 @@
 //! contradictions are not. A file the kernel writes ends with a line feed: one that does not was cut short, and the
 //! number at the cut would be wrong, so that is an error.
 
+pub mod arp;
+pub mod class_net;
+pub mod dev;
+#[cfg(test)]
+mod hostile;
+pub mod ip_local_port_range;
+pub mod ip_local_reserved_ports;
+pub mod net_tcp;
+pub mod netstat;
+pub mod nf_conntrack;
+pub mod snmp6;
+pub mod sockstat;
+pub mod softnet_stat;
+
 use std::borrow::Cow;
 use std::fmt;
+
+/// Which way round the words are that a machine writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first (MIPS routers of the ath79 family, s390x).
+    Big,
+}
+
+impl ByteOrder {
+    /// This machine's.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+}
 
 /// What was wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,6 +298,17 @@ fn digits(word: &[u8], radix: u32) -> Option<u64> {
             .checked_mul(u64::from(radix))?
             .checked_add(u64::from(digit))
     })
+}
+
+/// Counters are 64 bits wide in the kernel and doubles in the text format, as in every exporter: above 2^53 the last
+/// bits are lost.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the text format has doubles only"
+)]
+#[must_use]
+pub fn float(value: u64) -> f64 {
+    value as f64
 }
 
 /// A name as text: valid UTF-8 as it is, any other byte as `\xNN`. Device names may hold any byte but `/`, `:` and white

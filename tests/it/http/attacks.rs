@@ -1,0 +1,162 @@
+//! Attacks, each against a server in a process of its own. While one runs, a plain scrape every 100 ms must be answered
+//! within a second; afterwards threads and descriptors must be as before, and memory must not have grown.
+
+mod endless;
+mod held;
+mod limits;
+mod resets;
+mod unread;
+mod words;
+
+use std::io::Read;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::harness::Child;
+use super::harness::Footprint;
+use super::harness::Options;
+use super::harness::get;
+use super::harness::within;
+
+/// How long an attack goes on.
+const ATTACK: Duration = Duration::from_millis(500);
+/// How much memory an attack may cost. 256 unfinished heads of 8 KiB are 2 MiB, answers not taken yet 4 MiB.
+const GROWTH_KIB: usize = 8 << 10;
+
+/// The time that an attack has, for its threads.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    end: Instant,
+}
+
+impl Clock {
+    /// Whether the attack goes on.
+    pub(super) fn runs(self) -> bool {
+        Instant::now() < self.end
+    }
+
+    /// Waits until the attack's end, holding what the attacker holds.
+    pub(super) fn wait(self) {
+        thread::sleep(self.end.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Runs `attack` and scrapes meanwhile.
+pub(super) fn survive(options: Options, attack: impl Fn(SocketAddr, Clock) + Sync) {
+    more_descriptors();
+    let child = Child::spawn(options);
+    let before = child.settled(scrape);
+    let most = under_attack(&child, &attack);
+    assert_eq!(most.threads, before.threads);
+    let growth = most.resident_kib.saturating_sub(before.resident_kib);
+    assert!(growth < GROWTH_KIB, "memory grew by {growth} KiB");
+    let patience = options.read + options.write + Duration::from_secs(3);
+    let quiet = within(patience, || {
+        child.footprint().descriptors == before.descriptors
+    });
+    let after = child.footprint();
+    assert!(quiet, "before {before:?}, after {after:?}");
+    scrape(child.address);
+    child.stop();
+}
+
+/// Scrapes while the attack runs; says the largest footprint seen.
+pub(super) fn under_attack(
+    child: &Child,
+    attack: &(impl Fn(SocketAddr, Clock) + Sync),
+) -> Footprint {
+    let mut most = child.footprint();
+    let clock = Clock {
+        end: Instant::now() + ATTACK,
+    };
+    thread::scope(|scope| {
+        let attacker = scope.spawn(|| attack(child.address, clock));
+        loop {
+            let done = attacker.is_finished();
+            scrape(child.address);
+            let now = child.footprint();
+            most.resident_kib = most.resident_kib.max(now.resident_kib);
+            most.threads = most.threads.max(now.threads);
+            if done {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    most
+}
+
+/// A plain scrape, complete and within a second.
+pub(super) fn scrape(address: SocketAddr) {
+    let start = Instant::now();
+    let reply = get(address, "/metrics", "");
+    let took = start.elapsed();
+    assert_eq!(reply.code, 200);
+    assert!(reply.body.ends_with(b"# end\n"));
+    assert!(took < Duration::from_secs(1), "a scrape took {took:?}");
+}
+
+/// The attackers are many; the usual soft limit is 1024.
+fn more_descriptors() {
+    use rustix::process::Resource;
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = rustix::process::setrlimit(Resource::Nofile, limit);
+}
+
+/// Connects without patience; nothing when the server is too busy.
+pub(super) fn dial(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok()?;
+    let patience = Some(Duration::from_millis(50));
+    stream.set_read_timeout(patience).ok()?;
+    stream.set_write_timeout(patience).ok()?;
+    Some(stream)
+}
+
+/// So many connections that have said `words`.
+pub(super) fn crowd(address: SocketAddr, count: usize, words: &[u8]) -> Vec<TcpStream> {
+    (0..count)
+        .filter_map(|_| {
+            let mut stream = dial(address)?;
+            // The server may have cut it already.
+            let _ = stream.write_all(words);
+            Some(stream)
+        })
+        .collect()
+}
+
+/// Whether the other side has closed or reset the connection. What it has sent is read and dropped.
+pub(super) fn is_cut(stream: &mut TcpStream) -> bool {
+    let mut some = [0; 4096];
+    stream.set_nonblocking(true).expect("set");
+    let cut = loop {
+        match stream.read(&mut some) {
+            Ok(0) => break true,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break false,
+            Err(_) => break true,
+        }
+    };
+    stream.set_nonblocking(false).expect("set");
+    cut
+}
+
+/// Runs the same attack in several threads.
+pub(super) fn together(threads: usize, attack: impl Fn() + Sync) {
+    let failed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let fine = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&attack));
+                failed.fetch_or(fine.is_err(), Ordering::Relaxed);
+            });
+        }
+    });
+    assert!(!failed.into_inner(), "an attacker's own check failed");
+}

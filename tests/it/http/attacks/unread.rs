@@ -1,0 +1,117 @@
+//! Clients that ask and do not take the answer.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+
+use super::Clock;
+use super::crowd;
+use super::dial;
+use super::is_cut;
+use super::survive;
+use super::together;
+use crate::http::harness::Options;
+
+/// More than the kernels' buffers hold, and a new page for each, so that the server has to keep what is not read.
+const LARGE: Options = Options {
+    size: 1_000_000,
+    fresh: true,
+    read: std::time::Duration::from_secs(1),
+    write: std::time::Duration::from_secs(1),
+};
+
+const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// Connections that ask, with a small window, so that little of the answer leaves the server.
+fn askers(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let askers = crowd(address, count, b"");
+    for mut stream in &askers {
+        let _ = rustix::net::sockopt::set_socket_recv_buffer_size(stream, 4096);
+        let _ = stream.write_all(REQUEST);
+    }
+    askers
+}
+
+#[test]
+fn one_client_that_never_reads() {
+    survive(LARGE, |address, clock| {
+        let held = askers(address, 1);
+        clock.wait();
+        drop(held);
+    });
+}
+
+#[test]
+fn sixty_four_clients_that_never_read() {
+    survive(LARGE, |address, clock| {
+        let held = askers(address, 64);
+        clock.wait();
+        drop(held);
+    });
+}
+
+#[test]
+fn clients_that_never_read_and_come_again() {
+    survive(LARGE, |address, clock| {
+        let mut held = askers(address, 64);
+        while clock.runs() {
+            // The oldest goes, a new one comes.
+            held.drain(..4.min(held.len()));
+            held.extend(askers(address, 4));
+        }
+    });
+}
+
+#[test]
+fn clients_that_read_a_byte_now_and_then() {
+    survive(LARGE, |address, clock: Clock| {
+        let mut held = askers(address, 64);
+        while clock.runs() {
+            for stream in &mut held {
+                let _ = stream.read(&mut [0]);
+            }
+        }
+    });
+}
+
+#[test]
+fn pipelining_without_reading() {
+    survive(Options::default(), |address, clock| {
+        let many = REQUEST.repeat(200);
+        together(4, || {
+            let mut clients: Vec<_> = (0..8).filter_map(|_| dial(address)).collect();
+            while clock.runs() {
+                for client in &mut clients {
+                    client.set_nonblocking(true).expect("set");
+                    if client
+                        .write(&many)
+                        .is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+                        && let Some(next) = dial(address)
+                    {
+                        *client = next;
+                    }
+                }
+                std::thread::yield_now();
+            }
+        });
+    });
+}
+
+#[test]
+fn a_steady_reader_is_served_while_others_never_read() {
+    survive(LARGE, |address, clock| {
+        let held = askers(address, 1);
+        let mut steady = dial(address).expect("connected");
+        steady.write_all(REQUEST).expect("sent");
+        let mut length = 0;
+        let mut some = vec![0; 50_000];
+        while length < LARGE.size {
+            let count = steady.read(&mut some).expect("it comes");
+            assert!(count > 0, "cut after {length} bytes");
+            length += count;
+        }
+        clock.wait();
+        assert!(!held.is_empty() && !is_cut(&mut steady));
+    });
+}
