@@ -7,7 +7,7 @@ CARGO ?= cargo
 # The architectures of `make dist`.
 ARCHS ?= x86_64 mipsel aarch64 armv7 riscv64 mips
 
-# What `weir --version` says after the version; the cross builds add WEIR_TARGET.
+# What `weir --version` names.
 WEIR_COMMIT ?= $(or $(shell git describe --always --dirty 2>/dev/null),unknown)
 export WEIR_COMMIT
 

@@ -82,7 +82,7 @@ use_rustup() {
 }
 
 build_with_rustup() {
-    WEIR_TARGET=$target CARGO_TARGET_DIR=$target_dir/static/rustup \
+    CARGO_TARGET_DIR=$target_dir/static/rustup \
         cargo build --release --locked --target "$target" --bin weir
     built=$target_dir/static/rustup/$target/release/weir
 }
@@ -94,8 +94,8 @@ build_with_zig() {
     [ -e "$sysroot/lib/rustlib/src/rust/library/std/Cargo.toml" ] || die "$missing"
     out=$target_dir/static/$arch
     mkdir -p "$out"
-    RUSTC_BOOTSTRAP=1 RUSTC=$static_rustc CARGO=$static_cargo WEIR_ZIG_TARGET=$zig_target WEIR_TARGET=$target
-    export RUSTC_BOOTSTRAP RUSTC CARGO WEIR_ZIG WEIR_ZIG_TARGET WEIR_TARGET
+    RUSTC_BOOTSTRAP=1 RUSTC=$static_rustc CARGO=$static_cargo WEIR_ZIG_TARGET=$zig_target
+    export RUSTC_BOOTSTRAP RUSTC CARGO WEIR_ZIG WEIR_ZIG_TARGET
     CARGO_ENCODED_RUSTFLAGS=$(rustflags)
     export CARGO_ENCODED_RUSTFLAGS
     set -- --target "$target"
@@ -106,7 +106,7 @@ build_with_zig() {
     esac
     CARGO_TARGET_DIR=$out "$static_cargo" build --release --locked -Z build-std=std,panic_unwind "$@" --bin weir
     built=$out/$target/release/weir
-    unset CARGO_ENCODED_RUSTFLAGS RUSTC_BOOTSTRAP RUSTC CARGO WEIR_TARGET
+    unset CARGO_ENCODED_RUSTFLAGS RUSTC_BOOTSTRAP RUSTC CARGO
 }
 
 # The flags, separated as cargo wants them. The builder's own paths stay out of the binary.
