@@ -31,6 +31,7 @@ use crate::http::page::PageRun;
 use crate::instruments::Counts;
 use crate::instruments::Instruments;
 use crate::parse::printable;
+use crate::process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::scrape::Outcome;
@@ -91,6 +92,8 @@ struct App<'a> {
     sampler: Sampler,
     instruments: Instruments,
     started: Instant,
+    /// Why the own process could not be measured in the last scrape.
+    process_error: Option<String>,
     /// What the HTTP server counted, as of the request that is being answered.
     server: http::Stats,
     port: u16,
@@ -109,6 +112,7 @@ impl<'a> App<'a> {
             sampler: Sampler::new(config),
             instruments,
             started: Instant::now(),
+            process_error: None,
             server: http::Stats::default(),
             port: 0,
             listening: Vec::new(),
@@ -170,8 +174,15 @@ impl<'a> App<'a> {
         });
         let mut text = Vec::new();
         let (batch, files) = self.engine.scrape(collect, exclude, &self.sampler)?;
-        if let Err(error) = self.instruments.write(batch, files, counts) {
-            log::error!(err = error.to_string().as_str(); "own process not measured");
+        self.instruments.write(batch, counts);
+        if self.config.exporter_metrics {
+            let error = process::write(batch, files)
+                .err()
+                .map(|error| error.to_string());
+            if let Some(error) = error.as_ref().filter(|_| self.process_error != error) {
+                log::error!(err = error.as_str(); "own process not measured");
+            }
+            self.process_error = error;
         }
         exposition::encode(batch, &mut text);
         self.samples = batch.samples().len();

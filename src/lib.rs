@@ -24,6 +24,7 @@ pub mod log;
 pub mod metric;
 pub mod parse;
 pub mod probes;
+pub mod process;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;

@@ -5,6 +5,7 @@
 //! running kernel's.
 
 pub mod netlink;
+pub mod ports;
 pub mod proc;
 pub mod survey;
 pub mod tally;

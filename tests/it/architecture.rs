@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "http",
             "instruments",
+            "process",
             "log",
             "metric",
             "parse",
@@ -64,7 +65,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
     // /proc/self below the root that was asked for.
-    ("instruments", &["files", "metric", "parse"]),
+    ("instruments", &["metric", "parse"]),
+    ("process", &["files", "metric", "parse"]),
     ("files", &["parse"]),
     ("log", &["config"]),
     ("textfile", &["config"]),
@@ -73,15 +75,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sys", &[]),
 ];
 
-/// What every part may name: the one cast from counters to doubles.
-const EVERYBODY: &[&str] = &["metric::float"];
-
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
     ("pico_args", &["cli"]),
-    ("procfs", &["collectors", "instruments"]),
+    ("procfs", &["collectors", "process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
     ("signal_hook", &["app"]),
@@ -265,7 +264,6 @@ fn imports_keep_to_the_table() {
         let named = roots
             .iter()
             .flat_map(|root| after(&source.code, root))
-            .filter(|path| !EVERYBODY.iter().any(|free| path.starts_with(free)))
             .map(identifier);
         named
             .filter(|part| *part != source.part && !allowed.contains(part) && !part.is_empty())
