@@ -3,8 +3,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -18,7 +21,11 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use rustix::thread::LinkNameSpaceType;
+use rustix::thread::move_into_link_name_space;
+
 use crate::client;
+use crate::client::Client;
 use crate::text::Page;
 
 /// Longer than anything that these tests wait for takes on a busy machine.
@@ -112,6 +119,20 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
+    }
+
+    /// Connects to a server inside; the connection may be used from anywhere.
+    pub(crate) fn connect(&self, address: &str) -> io::Result<Client<TcpStream>> {
+        let namespace = fs::File::open(Path::new("/run/netns").join(&self.name))?;
+        thread::scope(|scope| {
+            // A thread of its own enters, and ends there.
+            let inside = scope.spawn(|| {
+                let kind = Some(LinkNameSpaceType::Network);
+                move_into_link_name_space(namespace.as_fd(), kind)?;
+                Client::connect(address)
+            });
+            inside.join().unwrap()
+        })
     }
 
     /// Runs `ip` inside with these words.
