@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::running::Namespace;
 use crate::running::WEIR;
 use crate::running::installed;
-use crate::running::skip;
 use crate::running::unique;
+use crate::support::skip;
 use crate::text::Page;
 
 /// iproute2's words for node_exporter's families: direction and field, then the counters that are summed.

@@ -15,8 +15,8 @@ use crate::client::Client;
 use crate::running::Process;
 use crate::running::Weir;
 use crate::running::free_address;
-use crate::running::skip;
 use crate::running::wait_until;
+use crate::support::skip;
 use crate::text::LabelSet;
 use crate::text::Page;
 

@@ -19,7 +19,7 @@ use crate::running::Namespace;
 use crate::running::PATIENCE;
 use crate::running::WEIR;
 use crate::running::Weir;
-use crate::running::skip;
+use crate::support::skip;
 use crate::text::Page;
 
 /// How long it may take to end.

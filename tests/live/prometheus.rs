@@ -13,8 +13,8 @@ use crate::running::Process;
 use crate::running::Weir;
 use crate::running::free_address;
 use crate::running::installed;
-use crate::running::skip;
 use crate::running::wait_until;
+use crate::support::skip;
 
 /// Questions that must have at least one series in the answer, after a few scrapes a second apart.
 const QUESTIONS: &[&str] = &[

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::client;
 use crate::running::Weir;
 use crate::running::installed;
-use crate::running::skip;
+use crate::support::skip;
 
 /// The seeds' own names: gauges that end in `_total`, which their documents ask for.
 const SEEDS: &[&str] = &[

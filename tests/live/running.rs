@@ -27,13 +27,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The program under test.
 pub(crate) const WEIR: &str = env!("CARGO_BIN_EXE_weir");
 
-/// Says why a test cannot run here; a failure where nothing may be skipped.
-pub(crate) fn skip(reason: &str) {
-    let all = std::env::var_os("WEIR_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
-    assert!(!all, "cannot run: {reason}");
-    println!("skipped: {reason}");
-}
-
 /// A name that no other test and no other run has.
 pub(crate) fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
