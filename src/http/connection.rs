@@ -42,8 +42,10 @@ pub(super) struct Rules {
 pub(super) struct Step<'a> {
     pub(super) now: Instant,
     pub(super) rules: Rules,
-    /// Nothing more is read after the answer: the server is stopping.
-    pub(super) closing: bool,
+    /// Nothing more is read after an answer: the server is stopping.
+    pub(super) stopping: bool,
+    /// New answers are the last on their connections: others wait for a place.
+    pub(super) crowded: bool,
     pub(super) scratch: &'a mut [u8],
     pub(super) stats: &'a mut Stats,
 }
@@ -71,6 +73,8 @@ struct Output {
     head: Vec<u8>,
     body: Rc<Vec<u8>>,
     sent: usize,
+    /// When the kernel last took some of it.
+    progress: Instant,
     /// The time at which the client must have all of it.
     end: Instant,
     keep_alive: bool,
@@ -131,10 +135,12 @@ impl Connection {
         }
     }
 
-    /// The body that it keeps alive.
-    pub(super) fn body(&self) -> Option<&Rc<Vec<u8>>> {
+    /// The body that it keeps alive, and when it last took some of it.
+    pub(super) fn held(&self) -> Option<(&Rc<Vec<u8>>, Instant)> {
         match &self.state {
-            State::Write(output) => Some(&output.body),
+            State::Write(output) if !output.body.is_empty() => {
+                Some((&output.body, output.progress))
+            }
             _ => None,
         }
     }
@@ -188,7 +194,7 @@ impl Connection {
         without_body: bool,
         step: &mut Step<'_>,
     ) -> Next {
-        let keep_alive = keep_alive && !step.closing;
+        let keep_alive = keep_alive && !step.stopping && !step.crowded;
         self.served = true;
         self.enter(
             State::Write(Output {
@@ -199,6 +205,7 @@ impl Connection {
                     Rc::clone(answer.body())
                 },
                 sent: 0,
+                progress: step.now,
                 end: step.now + step.rules.write_timeout * SLOWEST,
                 keep_alive,
             }),
@@ -280,6 +287,7 @@ impl Connection {
             match rustix::net::sendmsg(&self.socket, &slices, &mut nothing, SendFlags::NOSIGNAL) {
                 Ok(count) => {
                     output.sent += count;
+                    output.progress = step.now;
                     self.deadline = output.end.min(step.now + step.rules.write_timeout);
                 }
                 Err(Errno::INTR) => {}
@@ -290,7 +298,7 @@ impl Connection {
     }
 
     fn written(&mut self, keep_alive: bool, step: &mut Step<'_>) -> Next {
-        if keep_alive && !step.closing {
+        if keep_alive && !step.stopping {
             if self.input.is_empty() {
                 self.input = Vec::new();
                 self.enter(State::Head, step.now, IDLE);

@@ -1,5 +1,7 @@
 //! The HTTP server as a client sees it.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod attacks;
 mod connections;
 mod harness;
