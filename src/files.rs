@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
+pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
 
 /// The largest file that is read whole, in bytes. A machine with 50,000 devices has a /proc/net/dev of 6 MB.
@@ -30,24 +31,6 @@ const ATTRIBUTE: usize = 4096;
 
 /// Memory that is kept from one read to the next; a larger buffer is given back.
 const KEPT: usize = 256 << 10;
-
-/// Which way round the words of a captured tree are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteOrder {
-    /// Least significant byte first.
-    Little,
-    /// Most significant byte first (MIPS routers of the ath79 family, s390x).
-    Big,
-}
-
-impl ByteOrder {
-    /// This machine's.
-    pub const NATIVE: Self = if cfg!(target_endian = "big") {
-        Self::Big
-    } else {
-        Self::Little
-    };
-}
 
 /// A file that could not be used, and why.
 #[derive(Debug)]
@@ -236,24 +219,15 @@ impl Files {
     /// # Errors
     /// When it exists but cannot be listed.
     pub fn sys_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
-        let path = self.sysfs.join(path);
-        let failed = |error: &io::Error| FileError {
-            path: path.display().to_string(),
-            cause: Cause::Io(
-                rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO),
-            ),
-        };
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(&error)),
-        };
-        let names: Result<Vec<_>, _> = entries
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect();
-        let mut names = names.map_err(|error| failed(&error))?;
-        names.sort_unstable();
-        Ok(Some(names))
+        entries(&self.sysfs.join(path))
+    }
+
+    /// The names in a directory below `PROCFS`, sorted by their bytes; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When it exists but cannot be listed.
+    pub fn proc_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
+        entries(&self.procfs.join(path))
     }
 
     /// Opens a directory below `SYSFS` whose attributes are then read one by one; `None` when it has vanished.
@@ -347,6 +321,28 @@ impl Attributes<'_> {
         self.files.buffer.set(buffer);
         result
     }
+}
+
+fn entries(path: &Path) -> Result<Option<Vec<OsString>>, FileError> {
+    let failed = |error: &io::Error| FileError {
+        path: path.display().to_string(),
+        cause: Cause::Io(errno(error)),
+    };
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&error)),
+    };
+    let names: Result<Vec<_>, _> = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect();
+    let mut names = names.map_err(|error| failed(&error))?;
+    names.sort_unstable();
+    Ok(Some(names))
+}
+
+fn errno(error: &io::Error) -> rustix::io::Errno {
+    rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO)
 }
 
 fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {

@@ -1,16 +1,30 @@
 //! weir measures a Linux machine's network and serves it to Prometheus and to a browser.
 //!
-//! A scrape goes from [`http`] through `app` to [`scrape`], which runs the [`collectors`]; they read kernel files through
+//! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], and write into a [`metric::Batch`] that [`exposition`]
 //! turns into text. Everything happens in one thread.
 
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "nothing that is read may end the program; tests are excepted in .clippy.toml"
+)]
+
+pub mod app;
+pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod exposition;
 pub mod files;
 pub mod http;
+pub mod instruments;
+pub mod log;
 pub mod metric;
 pub mod parse;
+pub mod probes;
+pub mod process;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;

@@ -1,3 +1,27 @@
-//! Parses the command line, runs, and sets the exit code: 0 ok, 1 a run-time error, 2 a usage error.
+//! Parses the command line, runs, and sets the exit status: 0 ok, 1 a run-time error, 2 a wrong command line.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use weir::cli::Command;
+
+fn main() -> ExitCode {
+    match weir::cli::parse(std::env::args_os().skip(1).collect()) {
+        Ok(Command::Print(text)) => {
+            // Whoever asked for help and closed standard output does not want it.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Run(config)) => match weir::app::run(&config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        },
+        Err(error) => fail(&error, 2),
+    }
+}
+
+fn fail(error: &dyn std::error::Error, status: u8) -> ExitCode {
+    // Not eprintln, which panics when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "weir: {error}");
+    ExitCode::from(status)
+}

@@ -68,6 +68,12 @@ impl Desc {
         Self::new(name, Kind::Gauge, labels, help)
     }
 
+    /// A histogram without labels but `le`.
+    #[must_use]
+    pub const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, Kind::Histogram, &[], help)
+    }
+
     const fn new(
         name: &'static str,
         kind: Kind,
@@ -299,17 +305,6 @@ impl Batch {
             .find(same)
             .or_else(|| (0..self.families.len()).rev().find(same))
     }
-}
-
-/// Counters are 64 bits wide in the kernel and doubles in the text format, as in every exporter: above 2^53 the last
-/// bits are lost.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the text format has doubles only"
-)]
-#[must_use]
-pub fn float(value: u64) -> f64 {
-    value as f64
 }
 
 /// Label values may hold anything; the text format wants these three escaped.

@@ -1,6 +1,340 @@
-//! The tick: every `--collect.interval` the cheap counters are sampled, from which rates, maxima between scrapes and the
-//! retransmission ratio come.
+//! The tick: every `--collect.interval` the cheap counters (/proc/net/dev, the Tcp line of /proc/net/snmp) are sampled,
+//! from which rates, maxima between scrapes and the retransmission ratio come.
+//!
+//! Rates are over the time that really passed between two samples, by the monotonic clock. A device that was made anew
+//! (another ifindex) or whose counters went back starts again: it has no rate until the next tick, never a negative or a
+//! huge one. Memory is some 300 bytes a device.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use crate::config::Config;
+use crate::config::DeviceFilter;
+use crate::files::FileError;
+use crate::files::Files;
+use crate::parse::ParseError;
+use crate::parse::decimal;
+use crate::parse::dev;
+use crate::parse::dev::Counters;
+use crate::parse::float;
+use crate::parse::netstat;
+use crate::parse::printable;
+
+/// How far back [`Device::peak`] looks, in slots; with ticks of 5 s each slot is one tick.
+const SLOTS: usize = 12;
+
+/// The least that a slot covers.
+const SLOT: Duration = Duration::from_secs(5);
+
+/// What changed in one second, on average over the last tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Bytes received in a second.
+    pub receive_bytes: f64,
+    /// Packets received in a second.
+    pub receive_packets: f64,
+    /// Receive errors in a second.
+    pub receive_errors: f64,
+    /// Bytes sent in a second.
+    pub transmit_bytes: f64,
+    /// Packets sent in a second.
+    pub transmit_packets: f64,
+    /// Transmit errors in a second.
+    pub transmit_errors: f64,
+}
+
+/// One device between two ticks.
+#[derive(Debug)]
+pub struct Device {
+    /// The name as the kernel has it.
+    name: Vec<u8>,
+    /// The name as it is exported.
+    pub label: String,
+    ifindex: Option<u64>,
+    counters: Option<Counters>,
+    /// The rates of the last tick; `None` until there are two samples.
+    pub rates: Option<Rates>,
+    /// The highest rates, receive and transmit, of each slot of the last minute.
+    peaks: [(f64, f64); SLOTS],
+}
+
+impl Device {
+    /// The highest byte rates of any tick of the last 60 seconds, receive and transmit.
+    #[must_use]
+    pub fn peak(&self) -> (f64, f64) {
+        self.peaks
+            .iter()
+            .fold((0.0, 0.0), |(receive, transmit), slot| {
+                (slot.0.max(receive), slot.1.max(transmit))
+            })
+    }
+}
 
 /// What the ticks have sampled so far.
 #[derive(Default)]
-pub struct Sampler {}
+pub struct Sampler {
+    filter: DeviceFilter,
+    devices: Vec<Device>,
+    taken: Option<Instant>,
+    slot: usize,
+    slot_begun: Option<Instant>,
+    segments: Option<Segments>,
+    retransmission_ratio: Option<f64>,
+    ticks: u64,
+    last_success: Option<(Instant, SystemTime)>,
+    error: Option<Rc<FileError>>,
+}
+
+/// TCP segments sent, retransmissions apart (RFC 4022: tcpOutSegs, tcpRetransSegs).
+#[derive(Clone, Copy, Debug)]
+struct Segments {
+    sent: f64,
+    retransmitted: f64,
+}
+
+impl Sampler {
+    /// Nothing sampled yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            filter: config.netdev_devices.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes a sample. What cannot be read is logged once and has no rates until it can be read again.
+    pub fn tick(&mut self, files: &Files, now: Instant) {
+        self.ticks += 1;
+        self.next_slot(now);
+        let result = self
+            .sample_devices(files, now)
+            .and(self.sample_segments(files));
+        self.taken = Some(now);
+        match result {
+            Ok(()) => {
+                if self.error.take().is_some() {
+                    log::info!("sampling works again");
+                }
+                self.last_success = Some((now, SystemTime::now()));
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if self.error.as_ref().map(ToString::to_string).as_ref() != Some(&text) {
+                    log::error!(err = text.as_str(); "sampling failed: no rates");
+                }
+                self.error = Some(Rc::new(error));
+            }
+        }
+    }
+
+    /// Why the last tick failed.
+    #[must_use]
+    pub fn error(&self) -> Option<Rc<FileError>> {
+        self.error.clone()
+    }
+
+    /// The devices, in the kernel's order.
+    #[must_use]
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// The share of the segments sent during the last tick that were sent again; `None` when nothing was sent.
+    #[must_use]
+    pub fn retransmission_ratio(&self) -> Option<f64> {
+        self.retransmission_ratio
+    }
+
+    /// Ticks since the start.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.ticks
+    }
+
+    /// When a sample last succeeded.
+    #[must_use]
+    pub fn last_success(&self) -> Option<(Instant, SystemTime)> {
+        self.last_success
+    }
+
+    fn sample_devices(&mut self, files: &Files, now: Instant) -> Result<(), FileError> {
+        let elapsed = self
+            .taken
+            .map(|taken| now.saturating_duration_since(taken).as_secs_f64());
+        let elapsed = elapsed.filter(|elapsed| *elapsed > 0.0);
+        let mut known = Known::new(std::mem::take(&mut self.devices));
+        let found = files.net("dev", |bytes| {
+            let mut found = Vec::with_capacity(known.devices.len());
+            for row in dev::rows(bytes)? {
+                let row = row?;
+                if let Some(device) = known
+                    .take(row.name)
+                    .or_else(|| Device::new(row.name, &self.filter))
+                {
+                    found.push((device, row.counters));
+                }
+            }
+            Ok(found)
+        })?;
+        for (mut device, counters) in found.unwrap_or_default() {
+            let ifindex = ifindex(files, &device.name);
+            device.advance(ifindex, counters, elapsed);
+            if let (Some(rates), Some(peak)) = (device.rates, device.peaks.get_mut(self.slot)) {
+                *peak = (
+                    peak.0.max(rates.receive_bytes),
+                    peak.1.max(rates.transmit_bytes),
+                );
+            }
+            self.devices.push(device);
+        }
+        Ok(())
+    }
+
+    /// Moves on to the slot that `now` falls into; what a new slot held a minute ago is forgotten.
+    fn next_slot(&mut self, now: Instant) {
+        let Some(begun) = self.slot_begun else {
+            self.slot_begun = Some(now);
+            return;
+        };
+        let passed = now.saturating_duration_since(begun).as_millis() / SLOT.as_millis();
+        let passed = usize::try_from(passed).unwrap_or(SLOTS);
+        for _ in 0..passed.min(SLOTS) {
+            self.slot = (self.slot + 1) % SLOTS;
+            for device in &mut self.devices {
+                if let Some(peak) = device.peaks.get_mut(self.slot) {
+                    *peak = (0.0, 0.0);
+                }
+            }
+        }
+        if passed > 0 {
+            self.slot_begun = begun
+                .checked_add(SLOT.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX)))
+                .or(Some(now));
+        }
+    }
+
+    fn sample_segments(&mut self, files: &Files) -> Result<(), FileError> {
+        let before = self.segments.take();
+        self.retransmission_ratio = None;
+        let now = files.net("snmp", segments)?.flatten();
+        self.segments = now;
+        self.retransmission_ratio = now.zip(before).and_then(|(now, before)| {
+            let sent = now.sent - before.sent;
+            let again = now.retransmitted - before.retransmitted;
+            (sent > 0.0 && again >= 0.0).then_some(again / sent)
+        });
+        Ok(())
+    }
+}
+
+/// The devices of the last tick. They come again in the same order, so that each is found where the last search ended;
+/// a machine may have ten thousand.
+struct Known {
+    devices: Vec<Option<Device>>,
+    next: usize,
+}
+
+impl Known {
+    fn new(devices: Vec<Device>) -> Self {
+        Self {
+            devices: devices.into_iter().map(Some).collect(),
+            next: 0,
+        }
+    }
+
+    fn take(&mut self, name: &[u8]) -> Option<Device> {
+        let is =
+            |device: &Option<Device>| device.as_ref().is_some_and(|device| device.name == name);
+        let behind = self
+            .devices
+            .iter()
+            .skip(self.next)
+            .position(is)
+            .map(|at| at + self.next);
+        let at = behind.or_else(|| self.devices.iter().take(self.next).position(is))?;
+        self.next = at + 1;
+        self.devices.get_mut(at)?.take()
+    }
+}
+
+impl Device {
+    fn new(name: &[u8], filter: &DeviceFilter) -> Option<Self> {
+        let label = printable(name).into_owned();
+        filter.shows(&label).then(|| Self {
+            name: name.to_vec(),
+            label,
+            ifindex: None,
+            counters: None,
+            rates: None,
+            peaks: [(0.0, 0.0); SLOTS],
+        })
+    }
+
+    fn advance(&mut self, ifindex: Option<u64>, counters: Counters, elapsed: Option<f64>) {
+        if self.ifindex != ifindex {
+            // Another device took the name.
+            self.counters = None;
+            self.peaks = [(0.0, 0.0); SLOTS];
+        }
+        self.ifindex = ifindex;
+        let before = self.counters.replace(counters);
+        self.rates = before
+            .zip(elapsed)
+            .and_then(|(before, elapsed)| Rates::between(&before, &counters, elapsed));
+    }
+}
+
+impl Rates {
+    /// `None` when any counter went back: the device was reset, and the difference says nothing.
+    fn between(before: &Counters, now: &Counters, elapsed: f64) -> Option<Self> {
+        let rate =
+            |before: u64, now: u64| now.checked_sub(before).map(|grown| float(grown) / elapsed);
+        Some(Self {
+            receive_bytes: rate(before.receive_bytes, now.receive_bytes)?,
+            receive_packets: rate(before.receive_packets, now.receive_packets)?,
+            receive_errors: rate(before.receive_errs, now.receive_errs)?,
+            transmit_bytes: rate(before.transmit_bytes, now.transmit_bytes)?,
+            transmit_packets: rate(before.transmit_packets, now.transmit_packets)?,
+            transmit_errors: rate(before.transmit_errs, now.transmit_errs)?,
+        })
+    }
+}
+
+/// The device's index, by which a device that was made anew under the same name is told from the old one. A device that
+/// vanished since /proc/net/dev was read has none.
+fn ifindex(files: &Files, name: &[u8]) -> Option<u64> {
+    let directory = files
+        .sys_directory(Path::new("class/net").join(OsStr::from_bytes(name)))
+        .ok()??;
+    directory
+        .read("ifindex", |bytes| Ok(decimal(bytes)))
+        .ok()??
+}
+
+/// The two counters of the Tcp line of /proc/net/snmp, where this kernel has both.
+fn segments(bytes: &[u8]) -> Result<Option<Segments>, ParseError> {
+    let (mut sent, mut retransmitted) = (None, None);
+    for section in netstat::sections(bytes)? {
+        let section = section?;
+        if section.protocol() == b"Tcp" {
+            for (name, value) in section.names().zip(section.values()) {
+                match name {
+                    b"OutSegs" => sent = Some(value?),
+                    b"RetransSegs" => retransmitted = Some(value?),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(sent
+        .zip(retransmitted)
+        .map(|(sent, retransmitted)| Segments {
+            sent,
+            retransmitted,
+        }))
+}

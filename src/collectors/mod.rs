@@ -1,7 +1,23 @@
 //! The collectors: one file per question. A collector reads through its [`Context`], writes into the batch and knows no
 //! other collector. One line in [`ALL`] registers it.
 
+pub mod arp;
+pub mod conntrack;
+pub mod ephemeral_ports;
+pub mod listeners;
+pub mod netclass;
+pub mod netdev;
+pub mod netstat;
+pub mod sockstat;
+pub mod softnet;
+pub mod tcpstat;
+pub mod throughput;
+#[cfg(test)]
+mod tree;
+pub mod udp_queues;
+
 use std::fmt;
+use std::rc::Rc;
 
 use crate::config::Config;
 use crate::files::FileError;
@@ -13,7 +29,20 @@ use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
 
 /// Every collector, in the order in which they run and are listed.
-pub static ALL: &[&Spec] = &[];
+pub static ALL: &[&Spec] = &[
+    &arp::SPEC,
+    &conntrack::SPEC,
+    &ephemeral_ports::SPEC,
+    &listeners::SPEC,
+    &netclass::SPEC,
+    &netdev::SPEC,
+    &netstat::SPEC,
+    &sockstat::SPEC,
+    &softnet::SPEC,
+    &tcpstat::SPEC,
+    &throughput::SPEC,
+    &udp_queues::SPEC,
+];
 
 /// What is known of a collector without making one.
 pub struct Spec {
@@ -65,8 +94,8 @@ pub enum CollectError {
     File(FileError),
     /// The walk over the sockets.
     Sockets(SurveyError),
-    /// The process's own figures.
-    Process(procfs::ProcError),
+    /// A file that the last tick sampled.
+    Sampled(Rc<FileError>),
     /// The collector panicked, with what it said.
     Panic(String),
 }
@@ -76,7 +105,7 @@ impl fmt::Display for CollectError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Sockets(error) => error.fmt(f),
-            Self::Process(error) => error.fmt(f),
+            Self::Sampled(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
     }

@@ -78,10 +78,11 @@ impl Listener {
 impl Drop for Listener {
     /// Removes the socket's file, unless another program has put its own there meanwhile.
     fn drop(&mut self) {
-        if let Address::Unix(path, made) = &self.address {
-            if made.is_some() && *made == identity(path) {
-                let _ = rustix::fs::unlink(path);
-            }
+        if let Address::Unix(path, made) = &self.address
+            && made.is_some()
+            && *made == identity(path)
+        {
+            let _ = rustix::fs::unlink(path);
         }
     }
 }

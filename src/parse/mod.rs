@@ -6,8 +6,40 @@
 //! contradictions are not. A file the kernel writes ends with a line feed: one that does not was cut short, and the
 //! number at the cut would be wrong, so that is an error.
 
+pub mod arp;
+pub mod class_net;
+pub mod dev;
+#[cfg(test)]
+mod hostile;
+pub mod ip_local_port_range;
+pub mod ip_local_reserved_ports;
+pub mod net_tcp;
+pub mod netstat;
+pub mod nf_conntrack;
+pub mod snmp6;
+pub mod sockstat;
+pub mod softnet_stat;
+
 use std::borrow::Cow;
 use std::fmt;
+
+/// Which way round the words are that a machine writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first (MIPS routers of the ath79 family, s390x).
+    Big,
+}
+
+impl ByteOrder {
+    /// This machine's.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+}
 
 /// What was wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,16 +300,29 @@ fn digits(word: &[u8], radix: u32) -> Option<u64> {
     })
 }
 
+/// Counters are 64 bits wide in the kernel and doubles in the text format, as in every exporter: above 2^53 the last
+/// bits are lost.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the text format has doubles only"
+)]
+#[must_use]
+pub fn float(value: u64) -> f64 {
+    value as f64
+}
+
 /// A name as text: valid UTF-8 as it is, any other byte as `\xNN`. Device names may hold any byte but `/`, `:` and white
-/// space (`dev_valid_name` in the kernel's net/core/dev.c); they are exported escaped, never dropped.
+/// space (`dev_valid_name` in the kernel's net/core/dev.c); they are exported escaped, never dropped. Where a name is
+/// escaped, or could be taken for one that was, its backslashes are escaped too, so that two names never become one.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    let text = std::str::from_utf8(bytes).ok();
+    if let Some(text) = text.filter(|text| !text.contains("\\x")) {
         return Cow::Borrowed(text);
     }
     let mut text = String::with_capacity(bytes.len() + 8);
     for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
+        text.push_str(&chunk.valid().replace('\\', "\\x5c"));
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
         }
@@ -366,5 +411,7 @@ mod tests {
         assert_eq!(printable(b"eth0"), "eth0");
         assert_eq!(printable("büro".as_bytes()), "büro");
         assert_eq!(printable(b"a\xffb\xc3"), "a\\xffb\\xc3");
+        assert_eq!(printable(b"a\\b"), "a\\b");
+        assert_eq!(printable(b"a\\xff"), "a\\x5cxff");
     }
 }

@@ -1,3 +1,12 @@
-//! Tests.
+//! Integration tests that need nothing but the crate itself and trees of files: one binary, one file for each kind of
+//! claim.
 
+mod architecture;
+mod cases;
+mod golden;
+mod hostile;
 mod http;
+mod readme;
+mod sampler;
+mod table;
+mod tree;

@@ -1,0 +1,366 @@
+//! The table of flags: name, value, default, meaning and what it sets.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use regex_lite::Regex;
+
+use crate::config;
+use crate::config::Config;
+use crate::config::Listen;
+use crate::config::LogFormat;
+use crate::config::SocketsSource;
+
+/// One flag of the table.
+pub(super) struct Flag {
+    pub(super) name: &'static str,
+    /// What stands for the value in help; empty for a switch.
+    pub(super) value: &'static str,
+    /// The value when the flag is not given, as help shows it.
+    pub(super) default: &'static str,
+    pub(super) help: &'static str,
+    pub(super) set: Set,
+}
+
+pub(super) enum Set {
+    /// Takes no value.
+    Switch(fn(&mut Config)),
+    /// Takes no value and sets none: the parser asks for it.
+    Asked,
+    /// Takes one value; the error says what was expected.
+    One(fn(&mut Config, &str) -> Result<(), String>),
+    /// Takes a value each time it is given; together they replace the default.
+    Many(fn(&mut Config, &[String]) -> Result<(), String>),
+}
+
+const fn switch(name: &'static str, help: &'static str, set: fn(&mut Config)) -> Flag {
+    Flag {
+        name,
+        value: "",
+        default: "",
+        help,
+        set: Set::Switch(set),
+    }
+}
+
+const fn asked(name: &'static str, help: &'static str) -> Flag {
+    Flag {
+        name,
+        value: "",
+        default: "",
+        help,
+        set: Set::Asked,
+    }
+}
+
+const fn one(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+) -> Flag {
+    Flag {
+        name,
+        value,
+        default,
+        help,
+        set: Set::One(set),
+    }
+}
+
+pub(super) const ONLY_NAMED: &str = "--collector.disable-defaults";
+pub(super) const VERSION: &str = "--version";
+
+pub(super) static FLAGS: &[Flag] = &[
+    Flag {
+        name: "--web.listen-address",
+        value: "ADDRESS",
+        default: ":2112",
+        help: "Where to listen: [HOST]:PORT or unix:PATH, repeatable; port 0 takes a free one, which the log tells.",
+        set: Set::Many(|config, values| {
+            let parse =
+                |text: &String| Listen::parse(text).map_err(|expected| refused(expected, text));
+            config.listen = values.iter().map(parse).collect::<Result<_, _>>()?;
+            Ok(())
+        }),
+    },
+    one(
+        "--web.telemetry-path",
+        "PATH",
+        "/metrics",
+        "Path of the metrics.",
+        |config, text| {
+            let fine = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%');
+            if !text.starts_with('/') || !text.bytes().all(fine) {
+                return Err(refused(
+                    "a path that begins with / and needs no escaping",
+                    text,
+                ));
+            }
+            config.telemetry_path = text.to_string();
+            Ok(())
+        },
+    ),
+    one(
+        "--web.cors-origin",
+        "ORIGIN",
+        "",
+        "Origin whose pages may read the answers in a browser; * for any; empty for none.",
+        |config, text| {
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(refused(
+                    "an origin such as https://grafana.example, or *",
+                    text,
+                ));
+            }
+            config.cors_origin = Some(text.to_string()).filter(|text| !text.is_empty());
+            Ok(())
+        },
+    ),
+    switch(
+        "--web.disable-compression",
+        "Never answer with gzip.",
+        |config| config.compression = false,
+    ),
+    switch(
+        "--web.disable-exporter-metrics",
+        "Leave out the metrics of weir itself (process_*, weir_http_*, weir_scrape_*).",
+        |config| {
+            config.exporter_metrics = false;
+        },
+    ),
+    one(
+        "--web.max-connections",
+        "N",
+        "256",
+        "Open connections at most; at most half of the limit on open files.",
+        |config, text| {
+            config.max_connections = number(text, 4, 65_536)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--web.read-timeout",
+        "DURATION",
+        "3s",
+        "From accepting a connection to a full request.",
+        |config, text| {
+            config.read_timeout = duration(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--web.write-timeout",
+        "DURATION",
+        "10s",
+        "How long a client may take no byte of its answer.",
+        |config, text| {
+            config.write_timeout = duration(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--web.max-header-bytes",
+        "BYTES",
+        "8192",
+        "The largest request head.",
+        |config, text| {
+            config.max_header_bytes = number(text, 256, 1 << 20)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collect.interval",
+        "DURATION",
+        "5s",
+        "How often rates, maxima and the retransmission ratio are sampled; 100ms at least.",
+        |config, text| {
+            config.interval = duration(text)?;
+            if config.interval.as_millis() < 100 {
+                Err(refused("at least 100ms", text))
+            } else {
+                Ok(())
+            }
+        },
+    ),
+    one(
+        "--path.procfs",
+        "DIR",
+        "/proc",
+        "Where procfs is; any other than /proc is read as files only, without netlink.",
+        |config, text| {
+            config.procfs = directory(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--path.sysfs",
+        "DIR",
+        "/sys",
+        "Where sysfs is.",
+        |config, text| {
+            config.sysfs = directory(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--sockets.source",
+        "SOURCE",
+        "auto",
+        "Where TCP sockets are read: auto, netlink, or proc.",
+        |config, text| {
+            config.sockets_source = match text {
+                "auto" => SocketsSource::Auto,
+                "netlink" => SocketsSource::Netlink,
+                "proc" => SocketsSource::Proc,
+                _ => return Err(refused("auto, netlink or proc", text)),
+            };
+            Ok(())
+        },
+    ),
+    asked(
+        ONLY_NAMED,
+        "Run only the collectors that are named by --collector.NAME.",
+    ),
+    one(
+        "--collector.netdev.device-include",
+        "REGEXP",
+        "",
+        "Devices of netdev and throughput; empty: all.",
+        |config, text| {
+            config.netdev_devices.include = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.netdev.device-exclude",
+        "REGEXP",
+        "",
+        "Devices that netdev and throughput leave out; wins over include.",
+        |config, text| {
+            config.netdev_devices.exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.netclass.ignored-devices",
+        "REGEXP",
+        "^$",
+        "Devices that netclass leaves out.",
+        |config, text| {
+            config.netclass_ignored = pattern(if text.is_empty() { "^$" } else { text })?
+                .ok_or_else(|| refused("a regular expression", text))?;
+            Ok(())
+        },
+    ),
+    switch(
+        "--collector.netclass.ignore-invalid-speed",
+        "Leave out speeds below zero instead of exporting them.",
+        |config| {
+            config.netclass_ignore_invalid_speed = true;
+        },
+    ),
+    one(
+        "--collector.arp.device-include",
+        "REGEXP",
+        "",
+        "Devices of arp; empty: all.",
+        |config, text| {
+            config.arp_devices.include = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.arp.device-exclude",
+        "REGEXP",
+        "",
+        "Devices that arp leaves out; wins over include.",
+        |config, text| {
+            config.arp_devices.exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.netstat.fields",
+        "REGEXP",
+        "",
+        "Fields of netstat, as Proto_Field; node_exporter's default and Tcp_MaxConn.",
+        |config, text| {
+            config.netstat_fields =
+                pattern(text)?.ok_or_else(|| refused("a regular expression", text))?;
+            Ok(())
+        },
+    ),
+    switch(
+        "--once",
+        "Print the metrics to standard output and exit.",
+        |config| config.once = true,
+    ),
+    one(
+        "--log.level",
+        "LEVEL",
+        "info",
+        "The least severe lines to log: debug, info, warn, error.",
+        |config, text| {
+            config.log_level = match text {
+                "debug" => log::LevelFilter::Debug,
+                "info" => log::LevelFilter::Info,
+                "warn" => log::LevelFilter::Warn,
+                "error" => log::LevelFilter::Error,
+                _ => return Err(refused("debug, info, warn or error", text)),
+            };
+            Ok(())
+        },
+    ),
+    one(
+        "--log.format",
+        "FORMAT",
+        "logfmt",
+        "How to log: logfmt or json, to standard error.",
+        |config, text| {
+            config.log_format = match text {
+                "logfmt" => LogFormat::Logfmt,
+                "json" => LogFormat::Json,
+                _ => return Err(refused("logfmt or json", text)),
+            };
+            Ok(())
+        },
+    ),
+    asked(VERSION, "Print version, commit and target, and exit."),
+    asked("--help", "Print this list and exit."),
+];
+
+fn refused(expected: &str, found: &str) -> String {
+    format!("expected {expected}, found {found:?}")
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    config::duration(text).map_err(|expected| refused(expected, text))
+}
+
+fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits
+        .and_then(|text| text.parse().ok())
+        .filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| refused(&format!("a number from {least} to {most}"), text))
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        Err(refused("a directory", text))
+    } else {
+        Ok(PathBuf::from(text))
+    }
+}
+
+/// An empty pattern is none.
+fn pattern(text: &str) -> Result<Option<Regex>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Regex::new(text).map(Some).map_err(|error| {
+        format!("expected a regular expression, found {text:?}: {error}").replace('\n', " ")
+    })
+}

@@ -1,0 +1,107 @@
+//! A temporary procfs and sysfs for the tests of collectors, and one scrape of one collector over it.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::Collector;
+use super::Context;
+use super::Spec;
+use crate::config::Config;
+use crate::config::SocketsSource;
+use crate::exposition;
+use crate::files::Files;
+use crate::metric::Batch;
+use crate::sampler::Sampler;
+use crate::sockets::Sockets;
+
+/// A directory with an empty `proc/net` and `sys`, removed when it goes out of scope.
+pub(crate) struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    /// `name` keeps tests of one process apart.
+    pub(crate) fn new(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("weir-{}-{name}", std::process::id()));
+        fs::create_dir_all(root.join("proc/net")).expect("a temporary directory");
+        fs::create_dir_all(root.join("sys")).expect("a temporary directory");
+        Self { root }
+    }
+
+    /// Writes a file below the root, with its directories; `path` may hold any bytes.
+    pub(crate) fn write(&self, path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.root.join(std::ffi::OsStr::from_bytes(path.as_ref()));
+        let directory = path.parent().expect("a directory");
+        fs::create_dir_all(directory).expect("a directory in the tree");
+        fs::write(path, content).expect("a file in the tree");
+        self
+    }
+
+    /// A collector made from the defaults, changed by `change`.
+    pub(crate) fn make(spec: &Spec, change: impl FnOnce(&mut Config)) -> Box<dyn Collector> {
+        let mut config = Config::default();
+        change(&mut config);
+        (spec.make)(&config)
+    }
+
+    /// One scrape: the samples without HELP and TYPE, or the error with the tree's root cut off.
+    pub(crate) fn scrape(
+        &self,
+        spec: &Spec,
+        collector: &mut dyn Collector,
+    ) -> Result<String, String> {
+        let files = Files::open(&self.root.join("proc"), &self.root.join("sys"))
+            .map_err(|error| error.to_string())?;
+        let mut batch = Batch::default();
+        let mut context = Context {
+            files: &files,
+            sampler: &Sampler::default(),
+            sockets: &mut Sockets::new(SocketsSource::Proc),
+            source: None,
+            left_out: None,
+        };
+        collector
+            .collect(&mut context, &mut batch)
+            .map_err(|error| {
+                let root = format!("{}/", self.root.display());
+                error.to_string().replace(&root, "")
+            })?;
+        for family in batch.families() {
+            let declared = spec.families.iter().any(|desc| desc.name == family.name);
+            let prefix = spec
+                .patterns
+                .iter()
+                .filter_map(|desc| desc.name.split('<').next());
+            let mut prefix = prefix.filter(|prefix| family.name.starts_with(prefix));
+            assert!(
+                declared || prefix.next().is_some(),
+                "{}: not declared",
+                family.name
+            );
+            // The sentences of ephemeral-port-exporter are kept as they are.
+            assert!(
+                family.name.starts_with("ephemeral_ports_")
+                    || family.help.ends_with('.') && family.help.len() > 20,
+                "{}",
+                family.help
+            );
+        }
+        let mut text = Vec::new();
+        exposition::encode(&batch, &mut text);
+        let text = String::from_utf8(text).expect("UTF-8");
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        Ok(samples.map(|line| format!("{line}\n")).collect())
+    }
+
+    /// One scrape of a new collector made from the defaults.
+    pub(crate) fn once(&self, spec: &Spec) -> Result<String, String> {
+        self.scrape(spec, &mut *Self::make(spec, |_| {}))
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}

@@ -1,0 +1,295 @@
+//! What the program says of itself: its build, and its own counters and histograms, kept in a prometheus Registry and
+//! gathered into the same batch as everything else.
+
+use std::time::Duration;
+
+use prometheus::Gauge;
+use prometheus::Histogram;
+use prometheus::HistogramOpts;
+use prometheus::IntCounter;
+use prometheus::IntCounterVec;
+use prometheus::Opts;
+use prometheus::Registry;
+use prometheus::proto::MetricFamily;
+use prometheus::proto::MetricType;
+
+use crate::metric::Batch;
+use crate::metric::Desc;
+use crate::metric::Part;
+use crate::parse::float;
+
+/// Every family that this file writes.
+pub static FAMILIES: &[&Desc] = &[
+    &BUILD_INFO,
+    &REQUESTS,
+    &SCRAPE_SECONDS,
+    &CONNECTIONS,
+    &CONNECTIONS_TOTAL,
+    &EVICTED,
+    &TIMED_OUT,
+    &REFUSED,
+    &TICKS,
+];
+
+static BUILD_INFO: Desc = Desc::gauge(
+    "weir_build_info",
+    &["version", "commit", "target"],
+    "Version, commit and target of this binary. Always 1.",
+);
+static REQUESTS: Desc = Desc::counter(
+    "weir_http_requests_total",
+    &["code", "handler"],
+    "HTTP requests answered since the start, by status code and by what answered them.",
+);
+static SCRAPE_SECONDS: Desc = Desc::histogram(
+    "weir_scrape_duration_seconds",
+    "How long collecting and encoding the earlier scrapes took, in seconds.",
+);
+static CONNECTIONS: Desc = Desc::gauge(
+    "weir_http_connections",
+    &[],
+    "HTTP connections that are open now.",
+);
+static CONNECTIONS_TOTAL: Desc = Desc::counter(
+    "weir_http_connections_accepted_total",
+    &[],
+    "HTTP connections accepted since the start.",
+);
+static EVICTED: Desc = Desc::counter(
+    "weir_http_connections_evicted_total",
+    &[],
+    "HTTP connections closed early to make room for others since the start.",
+);
+static TIMED_OUT: Desc = Desc::counter(
+    "weir_http_connections_timed_out_total",
+    &[],
+    "HTTP connections closed since the start because the client took too long to ask or to read.",
+);
+static REFUSED: Desc = Desc::counter(
+    "weir_http_requests_refused_total",
+    &[],
+    "HTTP requests refused since the start because they were malformed, too long or had a body.",
+);
+static TICKS: Desc = Desc::counter(
+    "weir_ticks_total",
+    &[],
+    "Samples of the cheap counters, from which rates are computed, taken since the start.",
+);
+/// Upper bounds of the scrape histogram in seconds: a home router needs some milliseconds, a server with 500,000 sockets
+/// some hundred.
+const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// The program's own counters.
+pub struct Instruments {
+    registry: Registry,
+    requests: IntCounterVec,
+    scrapes: Histogram,
+    connections: Gauge,
+    accepted: IntCounter,
+    evicted: IntCounter,
+    timed_out: IntCounter,
+    refused: IntCounter,
+    ticks: IntCounter,
+    commit: &'static str,
+    target: String,
+}
+
+/// What the HTTP server and the sampler counted themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Open connections.
+    pub connections: usize,
+    /// Accepted since the start.
+    pub accepted: u64,
+    /// Closed early to make room since the start.
+    pub evicted: u64,
+    /// Closed since the start because the client took too long.
+    pub timed_out: u64,
+    /// Requests refused since the start.
+    pub refused: u64,
+    /// Ticks since the start.
+    pub ticks: u64,
+}
+
+impl Instruments {
+    /// Registers everything at zero.
+    ///
+    /// # Errors
+    /// When two instruments have one name, or a name is not valid: a mistake in this file that its test would show.
+    pub fn new(commit: &'static str, target: String) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let opts = |desc: &Desc| Opts::new(desc.name.as_ref(), desc.help.as_ref());
+        let instruments = Self {
+            requests: IntCounterVec::new(opts(&REQUESTS), REQUESTS.labels)?,
+            scrapes: Histogram::with_opts(
+                HistogramOpts::from(opts(&SCRAPE_SECONDS)).buckets(BUCKETS.to_vec()),
+            )?,
+            connections: Gauge::with_opts(opts(&CONNECTIONS))?,
+            accepted: IntCounter::with_opts(opts(&CONNECTIONS_TOTAL))?,
+            evicted: IntCounter::with_opts(opts(&EVICTED))?,
+            timed_out: IntCounter::with_opts(opts(&TIMED_OUT))?,
+            refused: IntCounter::with_opts(opts(&REFUSED))?,
+            ticks: IntCounter::with_opts(opts(&TICKS))?,
+            registry,
+            commit,
+            target,
+        };
+        instruments
+            .registry
+            .register(Box::new(instruments.requests.clone()))?;
+        instruments
+            .registry
+            .register(Box::new(instruments.scrapes.clone()))?;
+        instruments
+            .registry
+            .register(Box::new(instruments.connections.clone()))?;
+        for counter in [
+            &instruments.accepted,
+            &instruments.evicted,
+            &instruments.timed_out,
+            &instruments.refused,
+            &instruments.ticks,
+        ] {
+            instruments.registry.register(Box::new(counter.clone()))?;
+        }
+        Ok(instruments)
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, handler: &str, code: u16) {
+        self.requests
+            .with_label_values(&[code.to_string().as_str(), handler])
+            .inc();
+    }
+
+    /// Notes how long a scrape took.
+    pub fn scraped(&self, duration: Duration) {
+        self.scrapes.observe(duration.as_secs_f64());
+    }
+
+    /// Writes the build, and where they are wanted the counters.
+    pub fn write(&self, batch: &mut Batch, counts: Option<Counts>) {
+        let build = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("commit", self.commit),
+            ("target", &self.target),
+        ];
+        let labels = batch.labels(&build);
+        batch.push(&BUILD_INFO, labels, 1.0);
+        let Some(counts) = counts else { return };
+        self.connections.set(float(counts.connections as u64));
+        for (counter, value) in [
+            (&self.accepted, counts.accepted),
+            (&self.evicted, counts.evicted),
+            (&self.timed_out, counts.timed_out),
+            (&self.refused, counts.refused),
+            (&self.ticks, counts.ticks),
+        ] {
+            counter.inc_by(value.saturating_sub(counter.get()));
+        }
+        for family in self.registry.gather() {
+            write_family(&family, batch);
+        }
+    }
+}
+
+fn write_family(family: &MetricFamily, batch: &mut Batch) {
+    let Some(desc) = FAMILIES.iter().find(|desc| desc.name == family.name()) else {
+        return;
+    };
+    for metric in family.get_metric() {
+        let labels: Vec<_> = metric
+            .get_label()
+            .iter()
+            .map(|pair| (pair.name(), pair.value()))
+            .collect();
+        let plain = batch.labels(&labels);
+        match family.get_field_type() {
+            MetricType::COUNTER => batch.push(desc, plain, metric.get_counter().get_value()),
+            MetricType::HISTOGRAM => {
+                let histogram = metric.get_histogram();
+                for bucket in histogram.get_bucket() {
+                    let bound = batch.labels(&[("le", &bucket.upper_bound().to_string())]);
+                    batch.push_part(desc, Part::Bucket, bound, float(bucket.cumulative_count()));
+                }
+                let bound = batch.labels(&[("le", "+Inf")]);
+                batch.push_part(
+                    desc,
+                    Part::Bucket,
+                    bound,
+                    float(histogram.get_sample_count()),
+                );
+                batch.push_part(desc, Part::Sum, plain, histogram.get_sample_sum());
+                batch.push_part(
+                    desc,
+                    Part::Count,
+                    plain,
+                    float(histogram.get_sample_count()),
+                );
+            }
+            _ => batch.push(desc, plain, metric.get_gauge().get_value()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Kind;
+
+    fn written(counts: Option<Counts>) -> String {
+        let instruments =
+            Instruments::new("unknown", "test".to_string()).expect("names are unique");
+        instruments.answered("metrics", 200);
+        instruments.answered("metrics", 200);
+        instruments.scraped(Duration::from_millis(2));
+        let mut batch = Batch::default();
+        instruments.write(&mut batch, counts);
+        let mut out = Vec::new();
+        crate::exposition::encode(&batch, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn every_family_is_written_and_histograms_are_cumulative() {
+        let text = written(Some(Counts {
+            connections: 1,
+            accepted: 5,
+            ..Counts::default()
+        }));
+        for desc in FAMILIES {
+            assert!(
+                text.contains(&format!("# TYPE {} {}\n", desc.name, desc.kind.word())),
+                "{}",
+                desc.name
+            );
+        }
+        for line in [
+            "weir_http_requests_total{code=\"200\",handler=\"metrics\"} 2",
+            "weir_scrape_duration_seconds_bucket{le=\"0.001\"} 0",
+            "weir_scrape_duration_seconds_bucket{le=\"0.0025\"} 1",
+            "weir_scrape_duration_seconds_bucket{le=\"+Inf\"} 1",
+            "weir_scrape_duration_seconds_count 1",
+            "weir_http_connections_accepted_total 5",
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
+        }
+        assert!(
+            FAMILIES
+                .iter()
+                .filter(|desc| desc.kind == Kind::Histogram)
+                .count()
+                == 1
+        );
+    }
+
+    #[test]
+    fn without_exporter_metrics_only_the_build_is_left() {
+        let text = written(None);
+        assert_eq!(
+            text.lines().filter(|line| !line.starts_with('#')).count(),
+            1
+        );
+        assert!(text.contains("weir_build_info{version="));
+    }
+}

@@ -1,0 +1,125 @@
+//! One defect or oddity for each file in fixtures/cases: the error, or the values, stand beside it in `NAME.expected`.
+//!
+//! A directory is named after the kernel's file; each case in it takes that file's place in a captured host without IPv6,
+//! and the collectors that read it are run. Whole trees of what cannot be captured here are in fixtures/cases/hosts, and
+//! are measured as captured hosts are, but may fail.
+
+use std::fs;
+use std::path::Path;
+
+use crate::tree::Copy;
+use crate::tree::Host;
+use crate::tree::directories;
+use crate::tree::entries;
+use crate::tree::fixtures;
+use crate::tree::golden;
+use crate::tree::name;
+use crate::tree::well_formed;
+
+/// The directory, the file it is about, and who reads it.
+pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
+    ("arp", "proc/net/arp", &["arp"]),
+    ("dev", "proc/net/dev", &["netdev"]),
+    (
+        "ip_local_port_range",
+        "proc/sys/net/ipv4/ip_local_port_range",
+        &["ephemeral_ports"],
+    ),
+    (
+        "ip_local_reserved_ports",
+        "proc/sys/net/ipv4/ip_local_reserved_ports",
+        &["ephemeral_ports"],
+    ),
+    ("netstat", "proc/net/netstat", &["netstat"]),
+    ("nf_conntrack", "proc/net/stat/nf_conntrack", &["conntrack"]),
+    (
+        "nf_conntrack_count",
+        "proc/sys/net/netfilter/nf_conntrack_count",
+        &["conntrack"],
+    ),
+    (
+        "nf_conntrack_max",
+        "proc/sys/net/netfilter/nf_conntrack_max",
+        &["conntrack"],
+    ),
+    ("snmp", "proc/net/snmp", &["netstat"]),
+    ("snmp6", "proc/net/snmp6", &["netstat"]),
+    ("sockstat", "proc/net/sockstat", &["sockstat"]),
+    ("sockstat6", "proc/net/sockstat6", &["sockstat"]),
+    ("softnet_stat", "proc/net/softnet_stat", &["softnet"]),
+    (
+        "tcp",
+        "proc/net/tcp",
+        &["tcpstat", "ephemeral_ports", "listeners"],
+    ),
+    (
+        "tcp6",
+        "proc/net/tcp6",
+        &["tcpstat", "ephemeral_ports", "listeners"],
+    ),
+    ("udp", "proc/net/udp", &["udp_queues"]),
+    ("udp6", "proc/net/udp6", &["udp_queues"]),
+];
+
+#[test]
+fn each_defect_gives_the_text_beside_it() {
+    let mut wrong = Vec::new();
+    for (format, file, collectors) in FORMATS {
+        let copy = Copy::of(&fixtures().join("hosts/no-ipv6"));
+        for case in entries(&fixtures().join("cases").join(format)) {
+            if case
+                .extension()
+                .is_some_and(|extension| extension == "expected")
+            {
+                let input = case.with_extension("");
+                assert!(input.exists(), "{}: of no case", case.display());
+                continue;
+            }
+            copy.write(Path::new(file), &fs::read(&case).unwrap());
+            let report = without_heads(&Host::open(&copy.root).report(collectors));
+            let mut expected = case.clone().into_os_string();
+            expected.push(".expected");
+            wrong.extend(golden(Path::new(&expected), &report).err());
+            wrong.extend(malformed(&case, &report));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn hosts_that_cannot_be_captured_give_the_page_beside_them() {
+    let mut wrong = Vec::new();
+    for host in directories("cases/hosts") {
+        let report = without_heads(&Host::open(&host).report(&[]));
+        wrong.extend(golden(&host.join("expected"), &report).err());
+        wrong.extend(malformed(&host, &report));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_directory_of_cases_is_read() {
+    for directory in directories("cases") {
+        let format = name(&directory);
+        let known = format == "hosts" || FORMATS.iter().any(|(known, _, _)| *known == format);
+        assert!(known, "fixtures/cases/{format}: no test reads it");
+    }
+}
+
+fn malformed(case: &Path, report: &str) -> Option<String> {
+    let page: Vec<_> = report
+        .lines()
+        .filter(|line| !line.starts_with("error: "))
+        .collect();
+    let why = well_formed(&page.join("\n")).err()?;
+    Some(format!("{}: {why}", case.display()))
+}
+
+/// HELP and TYPE are the same in every case; the captured hosts' pages show them.
+fn without_heads(report: &str) -> String {
+    report
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}

@@ -1,0 +1,94 @@
+//! README's tables are the code's: `make bless` writes them, this compares them.
+
+use std::fmt::Write;
+use std::fs;
+
+use weir::collectors::ALL;
+use weir::metric::Desc;
+
+fn families<'a>(text: &mut String, families: impl Iterator<Item = &'a &'static Desc>) {
+    for desc in families {
+        let labels = if desc.labels.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`", desc.labels.join("`, `"))
+        };
+        let help = desc.help.replace('|', "\\|");
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {labels} | {help} |",
+            desc.name,
+            desc.kind.word()
+        );
+    }
+}
+
+fn collectors() -> String {
+    let mut text = String::from("| collector | default | what it answers |\n| --- | --- | --- |\n");
+    for spec in ALL {
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} |",
+            spec.name,
+            if spec.on_by_default { "on" } else { "off" },
+            spec.help
+        );
+    }
+    text
+}
+
+fn metrics() -> String {
+    const HEAD: &str = "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n";
+    let mut text = String::new();
+    for spec in ALL {
+        let _ = writeln!(text, "#### {}\n\n{HEAD}", spec.name);
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        families(
+            &mut text,
+            spec.families
+                .iter()
+                .chain(spec.patterns)
+                .chain(spec.verdict.as_ref()),
+        );
+        text.push('\n');
+    }
+    let _ = write!(text, "#### weir itself\n\n{HEAD}");
+    families(
+        &mut text,
+        weir::scrape::FAMILIES
+            .iter()
+            .chain(weir::instruments::FAMILIES),
+    );
+    text
+}
+
+/// Replaces what stands between `<!-- name -->` and `<!-- end name -->`.
+fn replaced(text: &str, name: &str, content: &str) -> String {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->"));
+    let (before, rest) = text.split_once(&begin).expect("the opening mark");
+    let (_, after) = rest.split_once(&end).expect("the closing mark");
+    format!("{before}{begin}{content}{end}{after}")
+}
+
+#[test]
+fn the_tables_are_the_codes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let found = fs::read_to_string(path).expect("README.md");
+    let mut wanted = found.clone();
+    for (name, content) in [
+        ("flags", weir::cli::flags_markdown()),
+        ("collectors", collectors()),
+        ("metrics", metrics()),
+    ] {
+        wanted = replaced(&wanted, name, &content);
+    }
+    if std::env::var_os("WEIR_BLESS").is_some() {
+        fs::write(path, wanted).expect("README.md is writable");
+    } else {
+        assert!(
+            found == wanted,
+            "README's tables are not the code's; `make bless` writes them"
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! The table of collectors: names, families, and that what is exported is what was declared.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use weir::collectors::ALL;
+use weir::collectors::Spec;
+use weir::metric::Desc;
+use weir::metric::Kind;
+use weir::metric::Part;
+use weir::scrape;
+
+use crate::tree::Host;
+use crate::tree::directories;
+
+/// Named by the seeds: gauges that end in `_total`, and HELP texts that are no sentences.
+const SEEDS: [&str; 7] = [
+    "ephemeral_port_exporter_scrape_success",
+    "ephemeral_ports_available",
+    "ephemeral_ports_total",
+    "ephemeral_ports_usage_ratio",
+    "ephemeral_ports_used",
+    "network_connections_input_total",
+    "network_connections_output_total",
+];
+
+/// Named by node_exporter: counters that do not end in `_total`, and HELP texts that are no sentences.
+const NODE_EXPORTER: [&str; 0] = [];
+
+/// Collectors that no fixture can show: the first two ask the running kernel only, which tests/live does, the third
+/// wants two ticks, which tests/it/sampler.rs gives it.
+const NOT_IN_FIXTURES: [&str; 3] = ["qdisc", "wifi", "throughput"];
+
+fn declared() -> impl Iterator<Item = &'static Desc> {
+    let of_collectors = ALL.iter().flat_map(|spec| of(spec));
+    of_collectors.chain(scrape::FAMILIES.iter().copied())
+}
+
+fn of(spec: &Spec) -> impl Iterator<Item = &'static Desc> {
+    let listed = spec.families.iter().chain(spec.patterns).copied();
+    listed.chain(spec.verdict)
+}
+
+fn excepted(name: &str) -> bool {
+    SEEDS.contains(&name) || NODE_EXPORTER.contains(&name)
+}
+
+#[test]
+fn collectors_have_names_of_their_own() {
+    let mut seen = BTreeSet::new();
+    for spec in ALL {
+        let mut bytes = spec.name.bytes();
+        assert!(
+            bytes.next().is_some_and(|byte| byte.is_ascii_lowercase())
+                && bytes
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+            "{}: not ^[a-z][a-z0-9_]*$",
+            spec.name
+        );
+        assert!(seen.insert(spec.name), "{}: two collectors", spec.name);
+        assert!(!spec.help.is_empty(), "{}: no help", spec.name);
+    }
+}
+
+#[test]
+fn total_is_the_end_of_counters_only() {
+    for desc in declared().filter(|desc| !excepted(&desc.name)) {
+        if desc.kind == Kind::Untyped {
+            continue;
+        }
+        let total = desc.name.ends_with("_total");
+        assert_eq!(
+            total,
+            desc.kind == Kind::Counter,
+            "{} is a {}",
+            desc.name,
+            desc.kind.word()
+        );
+    }
+}
+
+#[test]
+fn help_is_a_sentence() {
+    for desc in declared().filter(|desc| !excepted(&desc.name)) {
+        let help = &desc.help;
+        assert!(help.len() > 20, "{}: {help:?} says too little", desc.name);
+        assert!(
+            help.starts_with(|first: char| first.is_uppercase()) && help.ends_with('.'),
+            "{}: {help:?} is no sentence",
+            desc.name
+        );
+    }
+}
+
+#[test]
+fn families_have_names_that_prometheus_takes() {
+    for desc in declared() {
+        let plain: String = desc.name.replace(['<', '>'], "");
+        let taken = |text: &str| {
+            text.starts_with(|first: char| first.is_ascii_lowercase())
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        assert!(taken(&plain), "{}", desc.name);
+        let distinct: BTreeSet<_> = desc.labels.iter().collect();
+        assert_eq!(
+            distinct.len(),
+            desc.labels.len(),
+            "{}: a label twice",
+            desc.name
+        );
+        assert!(
+            desc.labels
+                .iter()
+                .all(|label| taken(label) && *label != "le"),
+            "{}",
+            desc.name
+        );
+    }
+}
+
+#[test]
+fn a_family_is_declared_once_or_alike() {
+    let mut seen: BTreeMap<&str, &Desc> = BTreeMap::new();
+    for desc in declared() {
+        if let Some(other) = seen.insert(&desc.name, desc) {
+            assert!(
+                std::ptr::eq(other, desc),
+                "{}: two collectors each have their own",
+                desc.name
+            );
+        }
+    }
+}
+
+/// A name declared as a pattern: `<Field>` stands for one word or more of the kernel's.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('<') else {
+        return pattern == name;
+    };
+    let Some((_, tail)) = rest.split_once('>') else {
+        return false;
+    };
+    let Some(name) = name.strip_prefix(head) else {
+        return false;
+    };
+    (1..=name.len()).any(|length| name.get(length..).is_some_and(|rest| fits(tail, rest)))
+}
+
+#[test]
+fn patterns_fit_what_they_should() {
+    assert!(fits(
+        "node_netstat_<Protocol>_<Field>",
+        "node_netstat_Tcp_InSegs"
+    ));
+    assert!(fits(
+        "node_memory_<Key>_bytes",
+        "node_memory_Active_anon_bytes"
+    ));
+    assert!(!fits("node_netstat_<Protocol>_<Field>", "node_netstat_Tcp"));
+    assert!(!fits("node_load1", "node_load15"));
+}
+
+#[test]
+fn what_is_exported_was_declared() {
+    for root in directories("hosts")
+        .into_iter()
+        .chain(directories("cases/hosts"))
+    {
+        let mut host = Host::open(&root);
+        for spec in ALL {
+            let batch = host.scrape(&[spec.name]);
+            let descs: Vec<_> = of(spec).chain(scrape::FAMILIES.iter().copied()).collect();
+            for family in batch.families() {
+                let desc = descs.iter().find(|desc| fits(&desc.name, &family.name));
+                let desc = desc
+                    .unwrap_or_else(|| panic!("{}: exports {} undeclared", spec.name, family.name));
+                assert_eq!(desc.kind, family.kind, "{}", family.name);
+                assert_eq!(desc.labels, family.labels, "{}", family.name);
+            }
+            for sample in batch.samples() {
+                let family = &batch.families()[sample.family as usize];
+                let mut labels = label_names(batch.label_text(sample.labels));
+                if sample.part == Part::Bucket {
+                    assert_eq!(labels.pop().as_deref(), Some("le"), "{}", family.name);
+                }
+                assert_eq!(
+                    labels, family.labels,
+                    "{}: order of the labels",
+                    family.name
+                );
+            }
+        }
+    }
+}
+
+/// The names in `{a="x",b="y"}`; values may hold anything, quotes escaped.
+fn label_names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = text.trim_start_matches('{');
+    while let Some((name, value)) = rest.split_once("=\"") {
+        names.push(name.to_string());
+        let mut escaped = false;
+        let end = value.find(|character: char| {
+            let ends = character == '"' && !escaped;
+            escaped = character == '\\' && !escaped;
+            ends
+        });
+        let end = end.expect("a closing quote");
+        rest = value[end + 1..].trim_start_matches([',', '}']);
+    }
+    names
+}
+
+#[test]
+fn every_collector_is_shown_by_a_host() {
+    let mut hosts: Vec<_> = directories("hosts")
+        .into_iter()
+        .chain(directories("cases/hosts"))
+        .map(|root| Host::open(&root))
+        .collect();
+    for spec in ALL
+        .iter()
+        .filter(|spec| !NOT_IN_FIXTURES.contains(&spec.name))
+    {
+        let own: Vec<_> = spec.families.iter().chain(spec.patterns).collect();
+        let shown = hosts.iter_mut().any(|host| {
+            let families = host.scrape(&[spec.name]).families();
+            families
+                .iter()
+                .any(|family| own.iter().any(|desc| fits(&desc.name, &family.name)))
+        });
+        assert!(shown, "{}: no fixture host shows it", spec.name);
+    }
+}

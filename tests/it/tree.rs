@@ -1,0 +1,238 @@
+//! What the tests of fixtures share: where they are, how one is measured, and copies that a test may spoil.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use weir::collectors::ALL;
+use weir::config::Config;
+use weir::config::SocketsSource;
+use weir::exposition;
+use weir::files::Files;
+use weir::metric::Batch;
+use weir::sampler::Sampler;
+use weir::scrape::Engine;
+
+/// What no fixture decides: durations, this process's own figures, the clock, and file systems, which are asked by their
+/// mount points on the machine that runs the test.
+const NOT_FROM_FILES: [&str; 5] = [
+    "node_scrape_collector_duration_seconds",
+    "process_",
+    "node_time_",
+    "node_filesystem_",
+    "weir_build_info",
+];
+
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// The directories below `fixtures/FOLDER`, sorted.
+pub(crate) fn directories(folder: &str) -> Vec<PathBuf> {
+    let mut found = entries(&fixtures().join(folder));
+    found.retain(|path| path.is_dir());
+    assert!(!found.is_empty(), "fixtures/{folder} is empty");
+    found
+}
+
+/// What stands in a directory, sorted by the bytes of the names.
+pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Every file below a directory, sorted, relative to it.
+pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for path in entries(&folder) {
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push(path.strip_prefix(directory).unwrap().to_path_buf());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+pub(crate) fn name(path: &Path) -> &str {
+    path.file_name()
+        .and_then(OsStr::to_str)
+        .expect("a name in UTF-8")
+}
+
+/// The engine over one tree, with every collector there is.
+pub(crate) struct Host {
+    root: String,
+    engine: Engine,
+    sampler: Sampler,
+}
+
+impl Host {
+    pub(crate) fn open(root: &Path) -> Self {
+        let config = Config {
+            procfs: root.join("proc"),
+            sysfs: root.join("sys"),
+            collectors: ALL.iter().map(|spec| spec.name).collect(),
+            sockets_source: SocketsSource::Auto,
+            ..Config::default()
+        };
+        let files = Files::open(&config.procfs, &config.sysfs)
+            .unwrap_or_else(|error| panic!("{}: {error}", root.display()));
+        Self {
+            root: format!("{}/", root.display()),
+            engine: Engine::new(&config, files),
+            sampler: Sampler::default(),
+        }
+    }
+
+    /// Runs the named collectors; all for an empty list.
+    pub(crate) fn scrape(&mut self, wanted: &[&str]) -> &Batch {
+        let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+        let (batch, _) = self
+            .engine
+            .scrape(&wanted, &[], &self.sampler)
+            .expect("names of collectors");
+        batch
+    }
+
+    /// The page of the named collectors, but for what no fixture decides.
+    pub(crate) fn page(&mut self, wanted: &[&str]) -> String {
+        let mut out = Vec::new();
+        exposition::encode(self.scrape(wanted), &mut out);
+        let page = String::from_utf8(out).expect("the text format is UTF-8");
+        let kept = |line: &&str| {
+            let family = line
+                .strip_prefix("# HELP ")
+                .or_else(|| line.strip_prefix("# TYPE "));
+            let family = family.unwrap_or(line);
+            !NOT_FROM_FILES
+                .iter()
+                .any(|prefix| family.starts_with(prefix))
+        };
+        page.lines()
+            .filter(kept)
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    /// Why collectors failed when they last ran, with paths as seen from the tree's root.
+    pub(crate) fn errors(&self) -> Vec<(&'static str, String)> {
+        let failed = self.engine.outcomes().filter_map(|(spec, outcome)| {
+            let error = outcome?.error.as_ref()?;
+            Some((spec.name, error.replace(&self.root, "")))
+        });
+        failed.collect()
+    }
+
+    /// Errors and page as one text: what stands in an expected file.
+    pub(crate) fn report(&mut self, wanted: &[&str]) -> String {
+        let page = self.page(wanted);
+        let errors = self.errors();
+        let told = errors
+            .iter()
+            .filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
+        told.map(|(name, error)| format!("error: {name}: {error}\n"))
+            .chain([page])
+            .collect()
+    }
+}
+
+/// Whether every line is a series and a number, and no series stands twice: Prometheus refuses the whole page otherwise.
+pub(crate) fn well_formed(page: &str) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let split = line.rsplit_once(' ');
+        let Some((series, _)) = split.filter(|(_, value)| value.parse::<f64>().is_ok()) else {
+            return Err(format!("no sample: {line:?}"));
+        };
+        if !seen.insert(series) {
+            return Err(format!("twice: {series}"));
+        }
+    }
+    Ok(())
+}
+
+/// A copy of a tree, deleted when it goes out of scope.
+pub(crate) struct Copy {
+    pub(crate) root: PathBuf,
+}
+
+impl Copy {
+    pub(crate) fn of(tree: &Path) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let root = std::env::temp_dir().join(format!("weir-tree-{}-{count}", std::process::id()));
+        let copy = Self { root };
+        for path in files_below(tree) {
+            copy.write(&path, &fs::read(tree.join(&path)).unwrap());
+        }
+        copy
+    }
+
+    /// Written over in place: ext4 sends a file to the disk that was truncated to nothing before it was written.
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) {
+        let path = self.root.join(path);
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false);
+        let mut file = options
+            .open(&path)
+            .or_else(|_| {
+                fs::create_dir_all(path.parent().unwrap())?;
+                options.open(&path)
+            })
+            .unwrap();
+        file.write_all(bytes).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// Compares with what stands in the file, or writes it when `WEIR_BLESS=1`. Says the first line that differs.
+pub(crate) fn golden(path: &Path, found: &str) -> Result<(), String> {
+    if std::env::var_os("WEIR_BLESS").is_some_and(|value| value == "1") {
+        fs::write(path, found).unwrap();
+        return Ok(());
+    }
+    let shown = path.strip_prefix(fixtures()).unwrap_or(path).display();
+    let expected =
+        fs::read(path).map_err(|error| format!("{shown}: {error}; `make bless` writes it"))?;
+    if expected == found.as_bytes() {
+        return Ok(());
+    }
+    let expected = String::from_utf8_lossy(&expected);
+    let (mut old, mut new) = (expected.lines(), found.lines());
+    for number in 1.. {
+        match (old.next(), new.next()) {
+            (None, None) => break,
+            (old, new) if old == new => {}
+            (old, new) => {
+                let show = |line: Option<&str>| line.unwrap_or("the end").to_string();
+                return Err(format!(
+                    "{shown}:{number}: expected {}\n    found {}",
+                    show(old),
+                    show(new)
+                ));
+            }
+        }
+    }
+    Err(format!("{shown}: differs in its line ends only"))
+}
