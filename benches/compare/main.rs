@@ -11,6 +11,7 @@ mod client;
 mod cost;
 mod encoding;
 mod floor;
+mod isolation;
 mod load;
 mod report;
 mod rivals;
@@ -22,7 +23,6 @@ use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::net::TcpListener;
-use std::process::Command;
 use std::process::ExitCode;
 use std::process::Stdio;
 use std::thread;
@@ -62,13 +62,18 @@ fn main() -> ExitCode {
             .map(|()| true),
         ["--floor"] => floor::serve(None, 0).map(|()| true).map_err(Into::into),
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
+        ["--nothing"] => Ok(true),
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
-        // cargo bench passes --bench, cargo test passes nothing: then only the figures that need no rivals are taken.
-        _ if words.contains(&"--bench") => bench(),
-        _ => {
+        ["--isolated"] => isolation::furnish()
+            .map_err(Into::into)
+            .and_then(|()| bench(true)),
+        // cargo bench passes --bench.
+        _ if !words.contains(&"--bench") => {
             println!("run by `cargo bench`");
             Ok(true)
         }
+        _ if isolation::possible() => isolated(),
+        _ => bench(false),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -89,11 +94,19 @@ fn floor_server(address: &str, page: &str) -> Result<(), Box<dyn Error>> {
     Ok(floor::serve(Some(&listener), page.parse()?)?)
 }
 
-fn bench() -> Result<bool, Box<dyn Error>> {
+/// Everything, in namespaces of its own.
+fn isolated() -> Result<bool, Box<dyn Error>> {
+    let child = isolation::command(&["--isolated"])?
+        .stdin(Stdio::null())
+        .spawn()?;
+    Ok(Process(child).0.wait()?.success())
+}
+
+fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
     let mut goals = Goals::default();
-    report::machine(&rivals::binary())?;
+    report::machine(&rivals::binary(), isolated)?;
     let size = std::fs::metadata(rivals::binary())?.len();
-    idle(&mut goals)?;
+    idle(isolated, &mut goals)?;
     goals.at_most("size of the binary, bytes", BINARY, report::float(size));
     goals.at_most("encoding 10,000 samples, ms", 2.0, encoding::milliseconds());
     match run_crowded() {
@@ -103,7 +116,7 @@ fn bench() -> Result<bool, Box<dyn Error>> {
     Ok(goals.print())
 }
 
-fn idle(goals: &mut Goals) -> io::Result<()> {
+fn idle(isolated: bool, goals: &mut Goals) -> io::Result<()> {
     let mut weir = rivals::weir(&[])?;
     let mut weir_gzip = rivals::weir(&[])?;
     let mut node = rivals::node_exporter()?;
@@ -138,7 +151,7 @@ fn idle(goals: &mut Goals) -> io::Result<()> {
     let figures = take_turns(&mut list, ROUNDS)?;
     drop(list);
     let sockets = sockets.max(tcp_sockets()?);
-    if sockets > FEW_SOCKETS {
+    if !isolated && sockets > FEW_SOCKETS {
         let why = format!("the machine has {sockets} TCP sockets");
         goals.missing(&format!(
             "idle: {why}, which every walk passes: repeat without them"
@@ -239,13 +252,10 @@ fn take_turns(
     Ok(rivals.iter().map(|rival| rival.name).zip(medians).collect())
 }
 
-/// Starts this program again in a network namespace of its own, which is gone when its processes are.
+/// Starts this program again in namespaces of its own, which are gone when its processes are.
 fn run_crowded() -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
     let mut process = Process(
-        Command::new("unshare")
-            .arg("--net")
-            .arg(env::current_exe()?)
-            .arg("--crowded")
+        isolation::command(&["--crowded"])?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?,
@@ -266,12 +276,7 @@ fn run_crowded() -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
 
 /// The part inside: prints a name, a tab and a figure a line.
 fn crowded() -> io::Result<()> {
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status()?;
-    if !up.success() {
-        return Err(io::Error::other("cannot set lo up"));
-    }
+    isolation::furnish()?;
     let mut weir = rivals::weir(&[])?;
     let mut from_proc = rivals::weir(&["--sockets.source=proc"])?;
     let mut node = rivals::node_exporter()?;

@@ -70,12 +70,17 @@ pub(crate) fn table<N: AsRef<str>>(title: &str, figures: &[(N, Duration)]) {
 }
 
 /// Says what was measured, and on what.
-pub(crate) fn machine(binary: &Path) -> io::Result<()> {
+pub(crate) fn machine(binary: &Path, isolated: bool) -> io::Result<()> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let cpus = std::thread::available_parallelism()?;
     let load = fs::read_to_string("/proc/loadavg")?;
+    let place = if isolated {
+        "in namespaces of its own with 5 devices"
+    } else {
+        "among the machine's other connections: no namespaces can be made here"
+    };
     println!(
-        "Measured: {} on Linux {}, {cpus} CPUs, load {}.",
+        "Measured: {} on Linux {}, {cpus} CPUs, load {}, {place}.",
         binary.display(),
         kernel.trim(),
         load.split(' ').next().unwrap_or_default()
