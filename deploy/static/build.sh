@@ -2,8 +2,10 @@
 # Builds weir as one static binary for each architecture that is named, and prints where each one is:
 #
 #     deploy/static/build.sh [--dist] x86_64 mipsel aarch64 armv7 riscv64 mips
+#     deploy/static/build.sh --test mips qemu-mips-static
 #
 # --dist also packs each with README.md and LICENSE into dist/weir-VERSION-ARCH.tar.gz and writes dist/sha256sums.
+# --test builds the tests for one architecture instead (by the way of zig), and runs them with the command that follows.
 #
 # There are two ways, and WEIR_STATIC_ROUTE (auto, rustup or zig) chooses:
 # - rustup: this machine's own architecture, with rustup's ready-made musl target, if it is installed.
@@ -27,12 +29,18 @@ case $target_dir in /*) ;; *) target_dir=$PWD/$target_dir ;; esac
 
 main() {
     dist=
+    cd "$root"
+    if [ "${1-}" = --test ]; then
+        arch=$2
+        describe "$arch"
+        run_tests "$3"
+        return
+    fi
     if [ "${1-}" = --dist ]; then
         dist=$root/dist
         shift
     fi
     [ $# -gt 0 ] || set -- "$(machine)"
-    cd "$root"
     mkdir -p "$target_dir/static"
     for arch in "$@"; do
         describe "$arch"
@@ -69,6 +77,7 @@ describe() {
         mips) target=mips-unknown-linux-musl zig_target='mips-linux-musleabi' ;;
         *) die "$1: expected one of x86_64 mipsel aarch64 armv7 riscv64 mips" ;;
     esac
+    out=$target_dir/static/$1
 }
 
 use_rustup() {
@@ -88,26 +97,42 @@ build_with_rustup() {
 }
 
 build_with_zig() {
+    zig_cargo build std,panic_unwind --release --bin weir
+    built=$out/$target/release/weir
+}
+
+# Not the live tests: under an emulator the kernel is not the program's own. Nor those that start themselves as a server,
+# which needs the emulator again.
+run_tests() {
+    runner=CARGO_TARGET_$(echo "$target" | tr 'a-z-' 'A-Z_')_RUNNER
+    export "$runner=$1"
+    zig_cargo test std,panic_unwind,test --lib
+    zig_cargo test std,panic_unwind,test --test it -- --skip http::
+}
+
+# zig_cargo COMMAND CRATES ARGUMENT...: cargo for $target, with these crates of the standard library built anew.
+zig_cargo() (
     WEIR_ZIG=$(find_zig) || die "$missing"
     [ -x "$static_rustc" ] && [ -x "$static_cargo" ] || die "$missing"
     sysroot=$("$static_rustc" --print sysroot)
     [ -e "$sysroot/lib/rustlib/src/rust/library/std/Cargo.toml" ] || die "$missing"
-    out=$target_dir/static/$arch
     mkdir -p "$out"
-    RUSTC_BOOTSTRAP=1 RUSTC=$static_rustc CARGO=$static_cargo WEIR_ZIG_TARGET=$zig_target
-    export RUSTC_BOOTSTRAP RUSTC CARGO WEIR_ZIG WEIR_ZIG_TARGET
+    export RUSTC_BOOTSTRAP=1 RUSTC="$static_rustc" CARGO="$static_cargo" CARGO_TARGET_DIR="$out"
+    export WEIR_ZIG WEIR_ZIG_TARGET="$zig_target"
     CARGO_ENCODED_RUSTFLAGS=$(rustflags)
     export CARGO_ENCODED_RUSTFLAGS
-    set -- --target "$target"
-    case $arch in mips*)
-        mips_target >"$out/$target.json"
-        set -- -Z json-target-spec --target "$out/$target.json"
-        ;;
+    command=$1
+    crates=$2
+    shift 2
+    case $arch in
+        mips*)
+            mips_target >"$out/$target.json"
+            set -- -Z json-target-spec --target "$out/$target.json" "$@"
+            ;;
+        *) set -- --target "$target" "$@" ;;
     esac
-    CARGO_TARGET_DIR=$out "$static_cargo" build --release --locked -Z build-std=std,panic_unwind "$@" --bin weir
-    built=$out/$target/release/weir
-    unset CARGO_ENCODED_RUSTFLAGS RUSTC_BOOTSTRAP RUSTC CARGO
-}
+    "$static_cargo" "$command" --locked -Z build-std="$crates" "$@"
+)
 
 # The flags, separated as cargo wants them. The builder's own paths stay out of the binary.
 rustflags() {

@@ -6,6 +6,7 @@ mod attacks;
 mod connections;
 mod harness;
 mod listening;
+mod process;
 
 use std::io::Read;
 use std::io::Write;
