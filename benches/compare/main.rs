@@ -161,6 +161,7 @@ fn idle(isolated: bool, goals: &mut Goals) -> io::Result<()> {
         &format!("Idle: CPU time per scrape of {page} bytes, median of {ROUNDS} rounds or fewer"),
         &figures,
     );
+    collectors(&mut weir)?;
     goals.ratio("idle: CPU of node_exporter's", 0.25, &figures, NODE);
     goals.ratio(
         "idle: CPU of reading the same and throwing it away",
@@ -206,6 +207,20 @@ fn idle_memory(weir: &mut Server, node: Option<&Server>, goals: &mut Goals) -> i
         "\nFlood of /health, one client: {kept:.0} requests a second on one connection ({each:.1?} of CPU each), \
          {fresh:.0} with a connection for each."
     );
+    Ok(())
+}
+
+/// Where weir's time goes: one collector at a time.
+fn collectors(weir: &mut Server) -> io::Result<()> {
+    println!(
+        "\n### Idle: weir's collectors one at a time, each with its request\n\n| collector | CPU time |\n|---|---:|"
+    );
+    for name in rivals::collectors() {
+        let path = format!("/metrics?collect%5B%5D={name}");
+        weir.requests(SCRAPES, &path, "")?;
+        let figure = weir.requests(10 * SCRAPES, &path, "")?;
+        println!("| {name} | {figure:.2?} |");
+    }
     Ok(())
 }
 

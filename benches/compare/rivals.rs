@@ -39,6 +39,11 @@ const OURS: &[&str] = &["ephemeral_ports", "listeners", "throughput"];
 
 const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 
+/// The names of weir's collectors in the comparison.
+pub(crate) fn collectors() -> impl Iterator<Item = &'static str> {
+    SHARED.iter().chain(OURS).copied()
+}
+
 /// One thing to compare: its name, and one round, which gives the CPU time of one scrape.
 pub(crate) struct Rival<'a> {
     pub(crate) name: &'static str,
@@ -115,8 +120,8 @@ pub(crate) fn weir(extra: &[&str]) -> io::Result<Server> {
             "--collector.disable-defaults",
         ])
         .args(["--web.disable-exporter-metrics", "--log.level=info"])
-        .args(collectors(SHARED))
-        .args(collectors(OURS))
+        .args(flags(SHARED))
+        .args(flags(OURS))
         .args(extra)
         .stdin(Stdio::null())
         .stderr(Stdio::piped());
@@ -156,14 +161,14 @@ pub(crate) fn node_exporter() -> io::Result<Option<Server>> {
         ])
         // Debian's default leaves lo out.
         .arg("--collector.netdev.device-exclude=^$")
-        .args(collectors(SHARED))
+        .args(flags(SHARED))
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
     connected(Process(child), address).map(Some)
 }
 
-fn collectors(names: &[&str]) -> Vec<String> {
+fn flags(names: &[&str]) -> Vec<String> {
     names
         .iter()
         .map(|name| format!("--collector.{name}"))
