@@ -391,9 +391,3 @@ pub(crate) fn get(address: SocketAddr, target: &str, lines: &str) -> Reply {
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
     exchange(address, request.as_bytes()).expect("an answer")
 }
-
-/// Makes a close send a reset.
-pub(crate) fn reset(stream: TcpStream) {
-    let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
-    drop(stream);
-}

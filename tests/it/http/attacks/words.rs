@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::crowd;
 use super::dial;
+use super::part;
 use super::survive;
 use super::together;
 use crate::http::harness::Options;
@@ -131,7 +132,7 @@ fn half_closed_and_gone_without_reading() {
                         assert!(all.ends_with(b"# end\n"));
                     }
                 }
-                drop(crowd(address, 10, words));
+                crowd(address, 10, words).into_iter().for_each(part);
             }
         }
     });
