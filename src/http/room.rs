@@ -52,10 +52,10 @@ pub(super) fn evict(connections: &mut Vec<Connection>, now: Instant) -> bool {
 
 /// What the bodies of all answers not taken yet hold together, in bytes; a body counts once, however many read it. And
 /// the length of the longest.
-pub(super) fn held(connections: &[Connection]) -> (usize, usize) {
+pub(super) fn held(connections: &[Connection], now: Instant) -> (usize, usize) {
     let mut bodies: Vec<(*const Vec<u8>, usize)> = connections
         .iter()
-        .filter_map(Connection::held)
+        .filter_map(|connection| connection.held(now))
         .map(|(body, _)| (Rc::as_ptr(body), body.len()))
         .collect();
     bodies.sort_unstable();
@@ -64,15 +64,16 @@ pub(super) fn held(connections: &[Connection]) -> (usize, usize) {
     (lengths.clone().sum(), lengths.max().unwrap_or(0))
 }
 
-/// Cuts the readers whose last progress is the longest ago until the bodies fit into `goal` bytes. Says how many.
-pub(super) fn cut_slowest(connections: &mut Vec<Connection>, goal: usize) -> u64 {
+/// Cuts the slowest readers until the bodies fit into `goal` bytes. Says how many. How fast one has been altogether says
+/// more than its last moment, in which an honest one may not have been scheduled.
+pub(super) fn cut_slowest(connections: &mut Vec<Connection>, goal: usize, now: Instant) -> u64 {
     let mut cut = 0;
-    while held(connections).0 > goal {
+    while held(connections, now).0 > goal {
         let slowest = connections
             .iter()
             .enumerate()
-            .filter_map(|(index, connection)| Some((connection.held()?.1, index)))
-            .min();
+            .filter_map(|(index, connection)| Some((connection.held(now)?.1, index)))
+            .max();
         let Some((_, index)) = slowest else {
             break;
         };

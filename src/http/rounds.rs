@@ -29,7 +29,7 @@ const ROOM: usize = 8;
 /// What the bodies of answers not taken yet may hold together, in bytes; four times the longest if that is more.
 const BODY_BUDGET: usize = 4 << 20;
 /// How long a new answer waits for that before the slowest readers are cut.
-const PATIENCE: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Waits for events at most so long, and does what they ask for.
@@ -52,19 +52,20 @@ impl Server {
 
     /// Makes room for the next answer in the memory of those that are not taken yet.
     ///
-    /// Clients that read have a moment to do so, in which none that does falls behind one that does not. Then those go
-    /// whose last progress is the longest ago, down to half, so that many of them cost one wait and not one each.
+    /// Clients that read have a moment to do so. Then the slowest go, down to half, so that many of them cost one wait
+    /// and not one each.
     pub(super) fn keep_budget(&mut self) {
         let end = Instant::now() + PATIENCE;
         loop {
-            let (held, longest) = room::held(&self.connections);
+            let now = Instant::now();
+            let (held, longest) = room::held(&self.connections, now);
             let budget = BODY_BUDGET.max(4 * longest);
             if held <= budget {
                 return;
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left = end.saturating_duration_since(now);
             if left.is_zero() {
-                self.stats.evicted += room::cut_slowest(&mut self.connections, budget / 2);
+                self.stats.evicted += room::cut_slowest(&mut self.connections, budget / 2, now);
                 return;
             }
             self.round(left);

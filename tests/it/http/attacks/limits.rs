@@ -33,6 +33,7 @@ fn with_descriptors_left(left: u64) {
             let held = crowd(address, 300, b"GET / HTTP/1.1\r\n");
             let idle = crowd(address, 100, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
             drop((held, idle));
+            std::thread::sleep(Duration::from_millis(20));
         }
     });
     assert_eq!(most.threads, before.threads);
