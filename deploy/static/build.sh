@@ -65,13 +65,13 @@ machine() {
     esac
 }
 
-# rustc's and zig's names for an architecture. The processor is the least that rustc's target asks for: zig's own idea
-# of a plain ARMv7 has more floating-point registers, which some routers lack.
+# rustc's and zig's names for an architecture. The processor is the least that rustc's target asks for: zig's plain ARMv7
+# has NEON, and its C library would be killed on routers without it (Armada 370, Tegra 2).
 describe() {
     case $1 in
         x86_64) target=x86_64-unknown-linux-musl zig_target=x86_64-linux-musl ;;
         aarch64) target=aarch64-unknown-linux-musl zig_target=aarch64-linux-musl ;;
-        armv7) target=armv7-unknown-linux-musleabihf zig_target='arm-linux-musleabihf -mcpu=generic+v7a+vfp3d16' ;;
+        armv7) target=armv7-unknown-linux-musleabihf zig_target='arm-linux-musleabihf -mcpu=generic+v7a+vfp3d16-neon-d32' ;;
         riscv64) target=riscv64gc-unknown-linux-musl zig_target=riscv64-linux-musl ;;
         mipsel) target=mipsel-unknown-linux-musl zig_target='mipsel-linux-musleabi' ;;
         mips) target=mips-unknown-linux-musl zig_target='mips-linux-musleabi' ;;
