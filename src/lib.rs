@@ -25,6 +25,7 @@ pub mod metric;
 pub mod parse;
 pub mod probes;
 pub mod process;
+pub mod rfc3339;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;

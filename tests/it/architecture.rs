@@ -39,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["config", "collectors"]),
     ("config", &[]),
     // What `Content-Type` says of the strings that it carries.
-    ("http", &["config", "exposition"]),
+    ("http", &["config", "exposition", "rfc3339"]),
     (
         "scrape",
         &[
@@ -64,14 +64,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tc", &["files", "parse", "sys"]),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
-    // /proc/self below the root that was asked for.
     ("instruments", &["metric", "parse"]),
+    // /proc/self below the root that was asked for.
     ("process", &["files", "metric", "parse"]),
     ("files", &["parse"]),
-    ("log", &["config"]),
+    ("log", &["config", "rfc3339"]),
     ("textfile", &["config"]),
     ("metric", &[]),
     ("parse", &[]),
+    ("rfc3339", &[]),
     ("sys", &[]),
 ];
 
