@@ -144,7 +144,7 @@ impl Sockets {
             Choice::Proc => walk_proc(survey, files, range),
             Choice::Open => match walk_netlink(survey, range) {
                 Ok(()) => {
-                    log::info!("TCP sockets are read through netlink");
+                    log::debug!("TCP sockets are read through netlink");
                     self.choice = Choice::Netlink;
                     Ok(())
                 }
