@@ -100,6 +100,8 @@ struct App<'a> {
     listening: Vec<String>,
     /// Samples in the last answer at /metrics.
     samples: usize,
+    /// The bytes of the last answer.
+    length: usize,
 }
 
 impl<'a> App<'a> {
@@ -117,6 +119,7 @@ impl<'a> App<'a> {
             port: 0,
             listening: Vec::new(),
             samples: 0,
+            length: 0,
         })
     }
 
@@ -172,7 +175,8 @@ impl<'a> App<'a> {
             refused: self.server.refused,
             ticks: self.sampler.ticks(),
         });
-        let mut text = Vec::new();
+        // One page is about as long as the last one; growing step by step would touch twice the memory.
+        let mut text = Vec::with_capacity(self.length + self.length / 8);
         let (batch, files) = self.engine.scrape(collect, exclude, &self.sampler)?;
         self.instruments.write(batch, counts);
         if self.config.exporter_metrics {
@@ -186,6 +190,7 @@ impl<'a> App<'a> {
         }
         exposition::encode(batch, &mut text);
         self.samples = batch.samples().len();
+        self.length = text.len();
         self.instruments.scraped(begun.elapsed());
         Ok(text)
     }
