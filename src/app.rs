@@ -31,7 +31,7 @@ use crate::http::page::PageRun;
 use crate::instruments::Counts;
 use crate::instruments::Instruments;
 use crate::parse::printable;
-use crate::process;
+use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::scrape::Outcome;
@@ -92,6 +92,7 @@ struct App<'a> {
     sampler: Sampler,
     instruments: Instruments,
     started: Instant,
+    process: Process,
     /// Why the own process could not be measured in the last scrape.
     process_error: Option<String>,
     /// What the HTTP server counted, as of the request that is being answered.
@@ -114,6 +115,7 @@ impl<'a> App<'a> {
             sampler: Sampler::new(config),
             instruments,
             started: Instant::now(),
+            process: Process::begin(),
             process_error: None,
             server: http::Stats::default(),
             port: 0,
@@ -180,7 +182,9 @@ impl<'a> App<'a> {
         let (batch, files) = self.engine.scrape(collect, exclude, &self.sampler)?;
         self.instruments.write(batch, counts);
         if self.config.exporter_metrics {
-            let error = process::write(batch, files)
+            let error = self
+                .process
+                .write(batch, files)
                 .err()
                 .map(|error| error.to_string());
             if let Some(error) = error.as_ref().filter(|_| self.process_error != error) {
