@@ -3,18 +3,25 @@
 
 pub mod arp;
 pub mod conntrack;
+pub mod cpu;
+pub mod entropy;
 pub mod ephemeral_ports;
+pub mod filefd;
 pub mod listeners;
+pub mod loadavg;
+pub mod meminfo;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
 pub mod sockstat;
 pub mod softnet;
+pub mod stat;
 pub mod tcpstat;
 pub mod throughput;
 #[cfg(test)]
 mod tree;
 pub mod udp_queues;
+pub mod uptime;
 
 use std::fmt;
 use std::rc::Rc;
@@ -32,16 +39,23 @@ use crate::sockets::SurveyError;
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &conntrack::SPEC,
+    &cpu::SPEC,
+    &entropy::SPEC,
     &ephemeral_ports::SPEC,
+    &filefd::SPEC,
     &listeners::SPEC,
+    &loadavg::SPEC,
+    &meminfo::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &stat::SPEC,
     &tcpstat::SPEC,
     &throughput::SPEC,
     &udp_queues::SPEC,
+    &uptime::SPEC,
 ];
 
 /// What is known of a collector without making one.

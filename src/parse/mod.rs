@@ -9,16 +9,22 @@
 pub mod arp;
 pub mod class_net;
 pub mod dev;
+pub mod file_nr;
 #[cfg(test)]
 mod hostile;
 pub mod ip_local_port_range;
 pub mod ip_local_reserved_ports;
+pub mod loadavg;
+pub mod meminfo;
 pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;
+pub mod random;
 pub mod snmp6;
 pub mod sockstat;
 pub mod softnet_stat;
+pub mod stat;
+pub mod uptime;
 
 use std::borrow::Cow;
 use std::fmt;
