@@ -7,6 +7,7 @@ pub mod cpu;
 pub mod entropy;
 pub mod ephemeral_ports;
 pub mod filefd;
+pub mod filesystem;
 pub mod listeners;
 pub mod loadavg;
 pub mod meminfo;
@@ -17,10 +18,13 @@ pub mod sockstat;
 pub mod softnet;
 pub mod stat;
 pub mod tcpstat;
+pub mod thermal_zone;
 pub mod throughput;
+pub mod time;
 #[cfg(test)]
 mod tree;
 pub mod udp_queues;
+pub mod uname;
 pub mod uptime;
 
 use std::fmt;
@@ -43,6 +47,7 @@ pub static ALL: &[&Spec] = &[
     &entropy::SPEC,
     &ephemeral_ports::SPEC,
     &filefd::SPEC,
+    &filesystem::SPEC,
     &listeners::SPEC,
     &loadavg::SPEC,
     &meminfo::SPEC,
@@ -53,8 +58,11 @@ pub static ALL: &[&Spec] = &[
     &softnet::SPEC,
     &stat::SPEC,
     &tcpstat::SPEC,
+    &thermal_zone::SPEC,
     &throughput::SPEC,
+    &time::SPEC,
     &udp_queues::SPEC,
+    &uname::SPEC,
     &uptime::SPEC,
 ];
 

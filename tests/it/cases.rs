@@ -26,6 +26,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         &["entropy"],
     ),
     ("file-nr", "proc/sys/fs/file-nr", &["filefd"]),
+    ("hostname", "proc/sys/kernel/hostname", &["uname"]),
     (
         "ip_local_port_range",
         "proc/sys/net/ipv4/ip_local_port_range",
@@ -38,6 +39,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ),
     ("loadavg", "proc/loadavg", &["loadavg"]),
     ("meminfo", "proc/meminfo", &["meminfo"]),
+    ("mountinfo", "proc/1/mountinfo", &["filesystem"]),
     ("netstat", "proc/net/netstat", &["netstat"]),
     ("nf_conntrack", "proc/net/stat/nf_conntrack", &["conntrack"]),
     (
