@@ -205,6 +205,16 @@ pub(super) static FLAGS: &[Flag] = &[
         },
     ),
     one(
+        "--path.rootfs",
+        "DIR",
+        "/",
+        "Where the root file system is; mount points are told without it.",
+        |config, text| {
+            config.rootfs = directory(text)?;
+            Ok(())
+        },
+    ),
+    one(
         "--sockets.source",
         "SOURCE",
         "auto",
@@ -289,6 +299,26 @@ pub(super) static FLAGS: &[Flag] = &[
         |config, text| {
             config.netstat_fields =
                 pattern(text)?.ok_or_else(|| refused("a regular expression", text))?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.filesystem.mount-points-exclude",
+        "REGEXP",
+        config::MOUNT_POINTS_EXCLUDE,
+        "Mount points that filesystem leaves out.",
+        |config, text| {
+            config.filesystem_mount_points_exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.filesystem.fs-types-exclude",
+        "REGEXP",
+        config::FS_TYPES_EXCLUDE,
+        "Types that filesystem leaves out; by default not at / and /rom where one of them is a squashfs, as on OpenWrt.",
+        |config, text| {
+            config.filesystem_types_exclude = pattern(text)?;
             Ok(())
         },
     ),

@@ -3,18 +3,29 @@
 
 pub mod arp;
 pub mod conntrack;
+pub mod cpu;
+pub mod entropy;
 pub mod ephemeral_ports;
+pub mod filefd;
+pub mod filesystem;
 pub mod listeners;
+pub mod loadavg;
+pub mod meminfo;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
 pub mod sockstat;
 pub mod softnet;
+pub mod stat;
 pub mod tcpstat;
+pub mod thermal_zone;
 pub mod throughput;
+pub mod time;
 #[cfg(test)]
 mod tree;
 pub mod udp_queues;
+pub mod uname;
+pub mod uptime;
 
 use std::fmt;
 use std::rc::Rc;
@@ -32,16 +43,27 @@ use crate::sockets::SurveyError;
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &conntrack::SPEC,
+    &cpu::SPEC,
+    &entropy::SPEC,
     &ephemeral_ports::SPEC,
+    &filefd::SPEC,
+    &filesystem::SPEC,
     &listeners::SPEC,
+    &loadavg::SPEC,
+    &meminfo::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &stat::SPEC,
     &tcpstat::SPEC,
+    &thermal_zone::SPEC,
     &throughput::SPEC,
+    &time::SPEC,
     &udp_queues::SPEC,
+    &uname::SPEC,
+    &uptime::SPEC,
 ];
 
 /// What is known of a collector without making one.

@@ -21,6 +21,13 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("arp", "proc/net/arp", &["arp"]),
     ("dev", "proc/net/dev", &["netdev"]),
     (
+        "entropy_avail",
+        "proc/sys/kernel/random/entropy_avail",
+        &["entropy"],
+    ),
+    ("file-nr", "proc/sys/fs/file-nr", &["filefd"]),
+    ("hostname", "proc/sys/kernel/hostname", &["uname"]),
+    (
         "ip_local_port_range",
         "proc/sys/net/ipv4/ip_local_port_range",
         &["ephemeral_ports"],
@@ -30,6 +37,9 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         "proc/sys/net/ipv4/ip_local_reserved_ports",
         &["ephemeral_ports"],
     ),
+    ("loadavg", "proc/loadavg", &["loadavg"]),
+    ("meminfo", "proc/meminfo", &["meminfo"]),
+    ("mountinfo", "proc/1/mountinfo", &["filesystem"]),
     ("netstat", "proc/net/netstat", &["netstat"]),
     ("nf_conntrack", "proc/net/stat/nf_conntrack", &["conntrack"]),
     (
@@ -47,6 +57,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("sockstat", "proc/net/sockstat", &["sockstat"]),
     ("sockstat6", "proc/net/sockstat6", &["sockstat"]),
     ("softnet_stat", "proc/net/softnet_stat", &["softnet"]),
+    ("stat", "proc/stat", &["cpu", "stat"]),
     (
         "tcp",
         "proc/net/tcp",
@@ -59,6 +70,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ),
     ("udp", "proc/net/udp", &["udp_queues"]),
     ("udp6", "proc/net/udp6", &["udp_queues"]),
+    ("uptime", "proc/uptime", &["uptime"]),
 ];
 
 #[test]

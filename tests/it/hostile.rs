@@ -31,6 +31,9 @@ const JUNK: [&[u8]; 9] = [
     b"::::x y z",
 ];
 
+/// Goes on telling a counter that went back, until it has passed what it was.
+const HOLDS: &str = "cpu";
+
 /// Of a long file every byte of its ends is tried, and between them every so many: a prime, to fall on all columns.
 const EVERY_BYTE: usize = 1200;
 const STRIDE: usize = 7;
@@ -257,7 +260,7 @@ impl Victim {
             number += 1;
         }
         self.copy.write(path, whole);
-        for (name, page) in &self.pages {
+        for (name, page) in self.pages.iter().filter(|(name, _)| *name != HOLDS) {
             assert_eq!(
                 &host.page(&[name]),
                 page,

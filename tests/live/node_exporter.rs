@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 
+use weir::config::MOUNT_POINTS_EXCLUDE;
 use weir::config::NETSTAT_FIELDS;
 
 use crate::client::Client;
@@ -28,13 +29,23 @@ const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 const COLLECTORS: &[&str] = &[
     "arp",
     "conntrack",
+    "cpu",
+    "entropy",
+    "filefd",
+    "filesystem",
+    "loadavg",
+    "meminfo",
     "netclass",
     "netdev",
     "netstat",
     "sockstat",
     "softnet",
+    "stat",
     "tcpstat",
+    "thermal_zone",
+    "time",
     "udp_queues",
+    "uname",
 ];
 
 /// How often both are read until a value that moves has been caught between two readings.
@@ -164,6 +175,46 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
         Known::Moves,
         "of the whole machine",
     ),
+    (
+        "node_filesystem_size_bytes",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_free_bytes",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_avail_bytes",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_files",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_files_free",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_readonly",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_device_error",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_mount_info",
+        Known::OnlyHere,
+        "later versions of node_exporter have it",
+    ),
 ];
 
 fn known(family: &str, is: impl Fn(&Known) -> bool) -> bool {
@@ -217,6 +268,10 @@ fn compare_both(namespace: Option<&Namespace>) {
         // Debian leaves lo out, and the default fields grew since 1.5.0.
         .arg("--collector.netdev.device-exclude=^$")
         .arg(format!("--collector.netstat.fields={NETSTAT_FIELDS}"))
+        // Debian leaves out more.
+        .arg(format!(
+            "--collector.filesystem.mount-points-exclude={MOUNT_POINTS_EXCLUDE}"
+        ))
         .args(&collectors)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
