@@ -194,7 +194,7 @@ impl Files {
     /// When it cannot be read, is too large, or breaks its format.
     pub fn sys<T>(
         &self,
-        path: &str,
+        path: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
         self.parse(&self.sysfs.join(path), parse)

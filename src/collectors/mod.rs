@@ -2,6 +2,7 @@
 //! other collector. One line in [`ALL`] registers it.
 
 pub mod arp;
+pub mod bonding;
 pub mod conntrack;
 pub mod ephemeral_ports;
 pub mod listeners;
@@ -15,6 +16,7 @@ pub mod throughput;
 #[cfg(test)]
 mod tree;
 pub mod udp_queues;
+pub mod xfrm;
 
 use std::fmt;
 use std::rc::Rc;
@@ -31,6 +33,7 @@ use crate::sockets::SurveyError;
 /// Every collector, in the order in which they run and are listed.
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
+    &bonding::SPEC,
     &conntrack::SPEC,
     &ephemeral_ports::SPEC,
     &listeners::SPEC,
@@ -42,6 +45,7 @@ pub static ALL: &[&Spec] = &[
     &tcpstat::SPEC,
     &throughput::SPEC,
     &udp_queues::SPEC,
+    &xfrm::SPEC,
 ];
 
 /// What is known of a collector without making one.

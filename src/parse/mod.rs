@@ -7,6 +7,7 @@
 //! number at the cut would be wrong, so that is an error.
 
 pub mod arp;
+pub mod bonding;
 pub mod class_net;
 pub mod dev;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod nf_conntrack;
 pub mod snmp6;
 pub mod sockstat;
 pub mod softnet_stat;
+pub mod xfrm_stat;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -19,6 +19,11 @@ use crate::tree::well_formed;
 /// The directory, the file it is about, and who reads it.
 pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("arp", "proc/net/arp", &["arp"]),
+    (
+        "bonding_masters",
+        "sys/class/net/bonding_masters",
+        &["bonding"],
+    ),
     ("dev", "proc/net/dev", &["netdev"]),
     (
         "ip_local_port_range",
@@ -59,6 +64,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ),
     ("udp", "proc/net/udp", &["udp_queues"]),
     ("udp6", "proc/net/udp6", &["udp_queues"]),
+    ("xfrm_stat", "proc/net/xfrm_stat", &["xfrm"]),
 ];
 
 #[test]
