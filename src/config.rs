@@ -13,6 +13,16 @@ pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)
     Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab|MaxConn)|\
     Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
 
+/// The labels that tell the servers of IPVS apart, in the order in which they are exported.
+pub const IPVS_BACKEND_LABELS: [&str; 6] = [
+    "local_address",
+    "local_port",
+    "remote_address",
+    "remote_port",
+    "proto",
+    "local_mark",
+];
+
 /// Everything the command line decides.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -54,6 +64,8 @@ pub struct Config {
     pub netclass_ignore_invalid_speed: bool,
     /// The fields that netstat exports, as `Proto_Field`.
     pub netstat_fields: Regex,
+    /// The labels that ipvs tells servers apart by.
+    pub ipvs_backend_labels: Vec<&'static str>,
     /// Print the metrics once and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -220,6 +232,7 @@ impl Default for Config {
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
+            ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

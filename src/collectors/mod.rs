@@ -5,6 +5,7 @@ pub mod arp;
 pub mod bonding;
 pub mod conntrack;
 pub mod ephemeral_ports;
+pub mod ipvs;
 pub mod listeners;
 pub mod netclass;
 pub mod netdev;
@@ -36,6 +37,7 @@ pub static ALL: &[&Spec] = &[
     &bonding::SPEC,
     &conntrack::SPEC,
     &ephemeral_ports::SPEC,
+    &ipvs::SPEC,
     &listeners::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,

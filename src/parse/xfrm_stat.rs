@@ -4,8 +4,8 @@
 //! Documentation/networking/xfrm_proc.rst. The first lines on 6.18:
 //!
 //! ```text
-//! XfrmInError             	0
-//! XfrmInBufferError       	0
+//! XfrmInError              0
+//! XfrmInBufferError        0
 //! ```
 //!
 //! Units: packets, summed over the CPUs. Each CPU's counter is as wide as a `long`.

@@ -35,6 +35,8 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         "proc/sys/net/ipv4/ip_local_reserved_ports",
         &["ephemeral_ports"],
     ),
+    ("ip_vs", "proc/net/ip_vs", &["ipvs"]),
+    ("ip_vs_stats", "proc/net/ip_vs_stats", &["ipvs"]),
     ("netstat", "proc/net/netstat", &["netstat"]),
     ("nf_conntrack", "proc/net/stat/nf_conntrack", &["conntrack"]),
     (
