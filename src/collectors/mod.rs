@@ -7,6 +7,7 @@ pub mod conntrack;
 pub mod ephemeral_ports;
 pub mod ipvs;
 pub mod listeners;
+pub mod lnstat;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
@@ -39,6 +40,7 @@ pub static ALL: &[&Spec] = &[
     &ephemeral_ports::SPEC,
     &ipvs::SPEC,
     &listeners::SPEC,
+    &lnstat::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,

@@ -15,6 +15,7 @@ mod hostile;
 pub mod ip_local_port_range;
 pub mod ip_local_reserved_ports;
 pub mod ip_vs;
+pub mod net_stat;
 pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;

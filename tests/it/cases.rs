@@ -49,6 +49,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         "proc/sys/net/netfilter/nf_conntrack_max",
         &["conntrack"],
     ),
+    ("rt_cache", "proc/net/stat/rt_cache", &["lnstat"]),
     ("snmp", "proc/net/snmp", &["netstat"]),
     ("snmp6", "proc/net/snmp6", &["netstat"]),
     ("sockstat", "proc/net/sockstat", &["sockstat"]),
