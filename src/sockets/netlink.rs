@@ -138,7 +138,8 @@ pub fn dump(mut each: impl FnMut(&Socket)) -> Result<bool, NetlinkError> {
     rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed("connect"))?;
     rustix::net::send(&socket, &request(), SendFlags::empty()).map_err(failed("send"))?;
 
-    let mut buffer = vec![0; BUFFER];
+    // On the stack: musl's allocator would map and unmap it each time.
+    let mut buffer = [0; BUFFER];
     let begin = Instant::now();
     let mut interrupted = false;
     loop {

@@ -97,27 +97,27 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
     (
         "node_network_info",
         Known::LabelHere("adminstate"),
-        "node_exporter has it since 1.6",
+        "later versions of node_exporter have it",
     ),
     (
         "node_softnet_cpu_collision_total",
         Known::OnlyHere,
-        "node_exporter has it since 1.6",
+        "later versions of node_exporter have it",
     ),
     (
         "node_softnet_received_rps_total",
         Known::OnlyHere,
-        "node_exporter has it since 1.6",
+        "later versions of node_exporter have it",
     ),
     (
         "node_softnet_flow_limit_count_total",
         Known::OnlyHere,
-        "node_exporter has it since 1.6",
+        "later versions of node_exporter have it",
     ),
     (
         "node_softnet_backlog_len",
         Known::OnlyHere,
-        "node_exporter has it since 1.6",
+        "later versions of node_exporter have it",
     ),
     (
         "node_tcp_connection_states",
