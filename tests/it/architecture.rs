@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "http",
             "instruments",
+            "links",
             "log",
             "metric",
             "parse",
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "collectors",
             "config",
             "files",
+            "links",
             "log",
             "metric",
             "sampler",
@@ -54,12 +56,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "collectors",
         &[
-            "config", "files", "metric", "parse", "probes", "sampler", "sockets", "tc",
+            "config", "files", "links", "metric", "parse", "probes", "sampler", "sockets", "tc",
         ],
     ),
     ("sampler", &["config", "files", "parse"]),
     // The source that was asked for comes from the configuration.
-    ("sockets", &["config", "files", "parse", "sys"]),
+    ("sockets", &["config", "files", "netlink", "parse", "sys"]),
+    ("links", &["files", "netlink", "parse"]),
+    // The wire alone: what a message means is known to whoever asks.
+    ("netlink", &[]),
     ("tc", &["files", "parse", "sys"]),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
