@@ -22,6 +22,7 @@ pub mod http;
 pub mod instruments;
 pub mod log;
 pub mod metric;
+pub mod netlink;
 pub mod parse;
 pub mod probes;
 pub mod process;
