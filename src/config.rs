@@ -64,6 +64,8 @@ pub struct Config {
     pub netclass_ignore_invalid_speed: bool,
     /// The fields that netstat exports, as `Proto_Field`.
     pub netstat_fields: Regex,
+    /// The devices of qdisc.
+    pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
     /// Print the metrics once and exit.
@@ -232,6 +234,7 @@ impl Default for Config {
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
+            qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             once: false,
             log_level: log::LevelFilter::Info,

@@ -293,6 +293,26 @@ pub(super) static FLAGS: &[Flag] = &[
         },
     ),
     one(
+        "--collector.qdisc.device-include",
+        "REGEXP",
+        "",
+        "Devices of qdisc; empty: all.",
+        |config, text| {
+            config.qdisc_devices.include = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.qdisc.device-exclude",
+        "REGEXP",
+        "",
+        "Devices that qdisc leaves out; wins over include.",
+        |config, text| {
+            config.qdisc_devices.exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
         "--collector.ipvs.backend-labels",
         "LABELS",
         "local_address,local_port,remote_address,remote_port,proto,local_mark",

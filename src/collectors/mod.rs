@@ -11,6 +11,8 @@ pub mod lnstat;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
+pub mod network_route;
+pub mod qdisc;
 pub mod sockstat;
 pub mod softnet;
 pub mod tcpstat;
@@ -28,6 +30,7 @@ use crate::files::FileError;
 use crate::files::Files;
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::rtnetlink::NetlinkError;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
@@ -44,6 +47,8 @@ pub static ALL: &[&Spec] = &[
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
+    &network_route::SPEC,
+    &qdisc::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
     &tcpstat::SPEC,
@@ -102,6 +107,8 @@ pub enum CollectError {
     File(FileError),
     /// The walk over the sockets.
     Sockets(SurveyError),
+    /// Netlink.
+    Netlink(NetlinkError),
     /// A file that the last tick sampled.
     Sampled(Rc<FileError>),
     /// The collector panicked, with what it said.
@@ -113,6 +120,7 @@ impl fmt::Display for CollectError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Sockets(error) => error.fmt(f),
+            Self::Netlink(error) => error.fmt(f),
             Self::Sampled(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
@@ -124,6 +132,12 @@ impl std::error::Error for CollectError {}
 impl From<FileError> for CollectError {
     fn from(error: FileError) -> Self {
         Self::File(error)
+    }
+}
+
+impl From<NetlinkError> for CollectError {
+    fn from(error: NetlinkError) -> Self {
+        Self::Netlink(error)
     }
 }
 

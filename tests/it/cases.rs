@@ -37,6 +37,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ),
     ("ip_vs", "proc/net/ip_vs", &["ipvs"]),
     ("ip_vs_stats", "proc/net/ip_vs_stats", &["ipvs"]),
+    ("ipv6_route", "proc/net/ipv6_route", &["network_route"]),
     ("netstat", "proc/net/netstat", &["netstat"]),
     ("nf_conntrack", "proc/net/stat/nf_conntrack", &["conntrack"]),
     (
@@ -49,6 +50,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         "proc/sys/net/netfilter/nf_conntrack_max",
         &["conntrack"],
     ),
+    ("route", "proc/net/route", &["network_route"]),
     ("rt_cache", "proc/net/stat/rt_cache", &["lnstat"]),
     ("snmp", "proc/net/snmp", &["netstat"]),
     ("snmp6", "proc/net/snmp6", &["netstat"]),
