@@ -2,7 +2,8 @@
 //!
 //! The masters are in `bonding_masters`, which is there when the module is loaded. The state of a slave is read from its
 //! own directory, where node_exporter's `MASTER/lower_SLAVE` leads. Kernels before 3.14 do not tell it, and a device that
-//! leaves a master takes it along: then the count of active devices is left out, not guessed.
+//! leaves a master takes it along: then the count of active devices is left out, not guessed. The kernel lists no more
+//! masters than fit a page, which bounds the series.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
