@@ -21,6 +21,15 @@ pub const MOUNT_POINTS_EXCLUDE: &str =
 /// system is shown all the same.
 pub const FS_TYPES_EXCLUDE: &str = "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|\
     iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$";
+/// The labels that tell the servers of IPVS apart, in the order in which they are exported.
+pub const IPVS_BACKEND_LABELS: [&str; 6] = [
+    "local_address",
+    "local_port",
+    "remote_address",
+    "remote_port",
+    "proto",
+    "local_mark",
+];
 
 /// Everything the command line decides.
 #[derive(Clone, Debug)]
@@ -69,6 +78,10 @@ pub struct Config {
     pub filesystem_mount_points_exclude: Option<Regex>,
     /// The types that filesystem leaves out.
     pub filesystem_types_exclude: Option<Regex>,
+    /// The devices of qdisc.
+    pub qdisc_devices: DeviceFilter,
+    /// The labels that ipvs tells servers apart by.
+    pub ipvs_backend_labels: Vec<&'static str>,
     /// Print the metrics once and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -238,6 +251,8 @@ impl Default for Config {
             netstat_fields: constant(NETSTAT_FIELDS),
             filesystem_mount_points_exclude: Some(constant(MOUNT_POINTS_EXCLUDE)),
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
+            qdisc_devices: DeviceFilter::default(),
+            ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -164,7 +164,7 @@ impl Files {
     /// When it cannot be read, is too large, or breaks its format.
     pub fn net<T>(
         &self,
-        name: &str,
+        name: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
         self.parse(&self.net.join(name), parse)
@@ -188,7 +188,7 @@ impl Files {
     /// When it cannot be read, is too large, or breaks its format.
     pub fn sys<T>(
         &self,
-        path: &str,
+        path: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
         self.parse(&self.sysfs.join(path), parse)
@@ -214,6 +214,14 @@ impl Files {
     /// When it exists but cannot be listed.
     pub fn sys_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
         entries(&self.sysfs.join(path))
+    }
+
+    /// The names in a directory below `PROCFS/net`, sorted by their bytes; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When it exists but cannot be listed.
+    pub fn net_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
+        entries(&self.net.join(path))
     }
 
     /// The names in a directory below `PROCFS`, sorted by their bytes; `None` when it does not exist.

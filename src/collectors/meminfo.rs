@@ -14,6 +14,7 @@ use crate::collectors::Spec;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::Kind;
+use crate::metric::NO_LABELS;
 use crate::parse::ParseError;
 use crate::parse::float;
 use crate::parse::meminfo;
@@ -80,7 +81,7 @@ impl Collector for Meminfo {
                 }
                 if let Some(known) = self.known.get(place) {
                     let unit = if entry.kibibytes { 1024.0 } else { 1.0 };
-                    batch.push_shared(&known.family, float(entry.value) * unit);
+                    batch.push_shared(&known.family, NO_LABELS, float(entry.value) * unit);
                 }
             }
             Ok(())
@@ -109,6 +110,7 @@ fn known(entry: &Entry<'_>, before: &[Known]) -> Result<Known, ParseError> {
     let family = Desc::at_run_time(
         format!("node_memory_{name}{unit}"),
         Kind::Gauge,
+        &[],
         format!("The kernel's figure {key} {of}, from /proc/meminfo."),
     );
     if before.iter().any(|known| known.family.name == family.name) {

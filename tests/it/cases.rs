@@ -19,6 +19,11 @@ use crate::tree::well_formed;
 /// The directory, the file it is about, and who reads it.
 pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("arp", "proc/net/arp", &["arp"]),
+    (
+        "bonding_masters",
+        "sys/class/net/bonding_masters",
+        &["bonding"],
+    ),
     ("dev", "proc/net/dev", &["netdev"]),
     (
         "entropy_avail",
@@ -40,6 +45,9 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("loadavg", "proc/loadavg", &["loadavg"]),
     ("meminfo", "proc/meminfo", &["meminfo"]),
     ("mountinfo", "proc/1/mountinfo", &["filesystem"]),
+    ("ip_vs", "proc/net/ip_vs", &["ipvs"]),
+    ("ip_vs_stats", "proc/net/ip_vs_stats", &["ipvs"]),
+    ("ipv6_route", "proc/net/ipv6_route", &["network_route"]),
     ("netstat", "proc/net/netstat", &["netstat"]),
     ("nf_conntrack", "proc/net/stat/nf_conntrack", &["conntrack"]),
     (
@@ -52,6 +60,8 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         "proc/sys/net/netfilter/nf_conntrack_max",
         &["conntrack"],
     ),
+    ("route", "proc/net/route", &["network_route"]),
+    ("rt_cache", "proc/net/stat/rt_cache", &["lnstat"]),
     ("snmp", "proc/net/snmp", &["netstat"]),
     ("snmp6", "proc/net/snmp6", &["netstat"]),
     ("sockstat", "proc/net/sockstat", &["sockstat"]),
@@ -71,6 +81,7 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("udp", "proc/net/udp", &["udp_queues"]),
     ("udp6", "proc/net/udp6", &["udp_queues"]),
     ("uptime", "proc/uptime", &["uptime"]),
+    ("xfrm_stat", "proc/net/xfrm_stat", &["xfrm"]),
 ];
 
 #[test]

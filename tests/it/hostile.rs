@@ -121,9 +121,12 @@ fn tables_of_oddly_named_devices() {
 #[test]
 fn a_file_cut_inside_a_line_is_an_error() {
     let host = Victim::new("tcp-states");
-    for (_, file, collectors) in FORMATS {
+    for (format, file, collectors) in FORMATS {
         let path = Path::new(file);
-        let whole = fs::read(host.copy.root.join(path)).unwrap();
+        // What this machine does not have is taken from the cases.
+        let case = fixtures().join("cases").join(format).join("plain");
+        let whole = fs::read(host.copy.root.join(path)).or_else(|_| fs::read(&case));
+        let whole = whole.unwrap_or_else(|error| panic!("{}: {error}", case.display()));
         let mut engine = Host::open(&host.copy.root);
         for end in positions(whole.len()).filter(|end| *end > 0) {
             if whole[end - 1] == b'\n' {

@@ -28,6 +28,7 @@ const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 /// node_exporter's collectors that weir has.
 const COLLECTORS: &[&str] = &[
     "arp",
+    "bonding",
     "conntrack",
     "cpu",
     "entropy",
@@ -35,9 +36,13 @@ const COLLECTORS: &[&str] = &[
     "filesystem",
     "loadavg",
     "meminfo",
+    "ipvs",
+    "lnstat",
     "netclass",
     "netdev",
     "netstat",
+    "network_route",
+    "qdisc",
     "sockstat",
     "softnet",
     "stat",
@@ -99,6 +104,16 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
         "node_scrape_collector_success",
         Known::MoreHere,
         "weir has more collectors",
+    ),
+    (
+        "node_scrape_collector_success",
+        Known::Value("bonding"),
+        "0 there where the kernel has not loaded it; no family here, and no failure",
+    ),
+    (
+        "node_scrape_collector_success",
+        Known::Value("ipvs"),
+        "0 there where the kernel has not loaded it; no family here, and no failure",
     ),
     (
         "node_network_receive_nohandler_total",
@@ -235,10 +250,22 @@ fn shared_families_are_equal_in_a_quiet_namespace() {
         Ok(namespace) => namespace,
         Err(reason) => return skip(&reason),
     };
-    namespace.ip("link add name a.b-c type veth peer name far0");
+    namespace.ip("link add name a.b-c numtxqueues 2 type veth peer name far0");
     namespace.ip("link set a.b-c up alias office");
     namespace.ip("address add 192.0.2.1/24 dev a.b-c");
     namespace.ip("neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev a.b-c");
+    namespace.ip("route add default via 192.0.2.2 metric 7 proto bgp src 192.0.2.1");
+    namespace.ip("route add 198.51.100.0/24 nexthop via 192.0.2.2 weight 3 nexthop via 192.0.2.3");
+    namespace.ip("route add 203.0.113.0/24 dev a.b-c table 7");
+    namespace.ip("route add unreachable 10.0.0.0/8");
+    // A root with a discipline for each queue below it, and one for what comes in.
+    for words in [
+        "qdisc add dev a.b-c root handle 1: mq",
+        "qdisc add dev a.b-c clsact",
+    ] {
+        let status = namespace.command("tc").args(words.split(' ')).status();
+        assert!(status.is_ok_and(|status| status.success()), "tc {words}");
+    }
     compare_both(Some(&namespace));
 }
 
