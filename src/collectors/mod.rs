@@ -22,8 +22,10 @@ use std::rc::Rc;
 use crate::config::Config;
 use crate::files::FileError;
 use crate::files::Files;
+use crate::links::Links;
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::netlink::NetlinkError;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
@@ -81,6 +83,8 @@ pub struct Context<'a> {
     pub sampler: &'a Sampler,
     /// The TCP sockets, walked at most once a scrape.
     pub sockets: &'a mut Sockets,
+    /// The network devices, asked for at most once a scrape.
+    pub links: &'a mut Links,
     /// Which source the collector used, for `weir_source_info`.
     pub source: Option<&'static str>,
     /// How many series a limit left out, for `weir_series_left_out`; `None` where the collector has no limit.
@@ -94,6 +98,8 @@ pub enum CollectError {
     File(FileError),
     /// The walk over the sockets.
     Sockets(SurveyError),
+    /// The list of network devices.
+    Links(NetlinkError),
     /// A file that the last tick sampled.
     Sampled(Rc<FileError>),
     /// The collector panicked, with what it said.
@@ -105,6 +111,7 @@ impl fmt::Display for CollectError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Sockets(error) => error.fmt(f),
+            Self::Links(error) => error.fmt(f),
             Self::Sampled(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
@@ -122,5 +129,11 @@ impl From<FileError> for CollectError {
 impl From<SurveyError> for CollectError {
     fn from(error: SurveyError) -> Self {
         Self::Sockets(error)
+    }
+}
+
+impl From<NetlinkError> for CollectError {
+    fn from(error: NetlinkError) -> Self {
+        Self::Links(error)
     }
 }

@@ -56,7 +56,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "collectors",
         &[
-            "config", "files", "links", "metric", "parse", "probes", "sampler", "sockets", "tc",
+            "config", "files", "links", "metric", "netlink", "parse", "probes", "sampler",
+            "sockets", "tc",
         ],
     ),
     ("sampler", &["config", "files", "parse"]),
