@@ -31,6 +31,7 @@ use crate::http::page::PageRun;
 use crate::instruments::Counts;
 use crate::instruments::Instruments;
 use crate::parse::printable;
+use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::scrape::Outcome;
@@ -91,12 +92,17 @@ struct App<'a> {
     sampler: Sampler,
     instruments: Instruments,
     started: Instant,
+    process: Process,
+    /// Why the own process could not be measured in the last scrape.
+    process_error: Option<String>,
     /// What the HTTP server counted, as of the request that is being answered.
     server: http::Stats,
     port: u16,
     listening: Vec<String>,
     /// Samples in the last answer at /metrics.
     samples: usize,
+    /// The bytes of the last answer.
+    length: usize,
 }
 
 impl<'a> App<'a> {
@@ -109,10 +115,13 @@ impl<'a> App<'a> {
             sampler: Sampler::new(config),
             instruments,
             started: Instant::now(),
+            process: Process::begin(),
+            process_error: None,
             server: http::Stats::default(),
             port: 0,
             listening: Vec::new(),
             samples: 0,
+            length: 0,
         })
     }
 
@@ -168,13 +177,24 @@ impl<'a> App<'a> {
             refused: self.server.refused,
             ticks: self.sampler.ticks(),
         });
-        let mut text = Vec::new();
+        // One page is about as long as the last one; growing step by step would touch twice the memory.
+        let mut text = Vec::with_capacity(self.length + self.length / 8);
         let (batch, files) = self.engine.scrape(collect, exclude, &self.sampler)?;
-        if let Err(error) = self.instruments.write(batch, files, counts) {
-            log::error!(err = error.to_string().as_str(); "own process not measured");
+        self.instruments.write(batch, counts);
+        if self.config.exporter_metrics {
+            let error = self
+                .process
+                .write(batch, files)
+                .err()
+                .map(|error| error.to_string());
+            if let Some(error) = error.as_ref().filter(|_| self.process_error != error) {
+                log::error!(err = error.as_str(); "own process not measured");
+            }
+            self.process_error = error;
         }
         exposition::encode(batch, &mut text);
         self.samples = batch.samples().len();
+        self.length = text.len();
         self.instruments.scraped(begun.elapsed());
         Ok(text)
     }

@@ -1,12 +1,8 @@
-//! What the program says of itself: its build, its process (`process_*`, read with the procfs crate), and its own
-//! counters and histograms, kept in a prometheus Registry and gathered into the same batch as everything else.
+//! What the program says of itself: its build, and its own counters and histograms, kept in a prometheus Registry and
+//! gathered into the same batch as everything else.
 
 use std::time::Duration;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
 
-use procfs::FromRead;
-use procfs::process::Stat;
 use prometheus::Gauge;
 use prometheus::Histogram;
 use prometheus::HistogramOpts;
@@ -17,11 +13,8 @@ use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 use prometheus::proto::MetricType;
 
-use crate::files::FileError;
-use crate::files::Files;
 use crate::metric::Batch;
 use crate::metric::Desc;
-use crate::metric::NO_LABELS;
 use crate::metric::Part;
 use crate::parse::float;
 
@@ -36,14 +29,6 @@ pub static FAMILIES: &[&Desc] = &[
     &TIMED_OUT,
     &REFUSED,
     &TICKS,
-    &CPU_SECONDS,
-    &OPEN_FDS,
-    &MAX_FDS,
-    &VIRTUAL_BYTES,
-    &VIRTUAL_MAX_BYTES,
-    &RESIDENT_BYTES,
-    &START_SECONDS,
-    &THREADS,
 ];
 
 static BUILD_INFO: Desc = Desc::gauge(
@@ -90,47 +75,6 @@ static TICKS: Desc = Desc::counter(
     &[],
     "Samples of the cheap counters, from which rates are computed, taken since the start.",
 );
-static CPU_SECONDS: Desc = Desc::counter(
-    "process_cpu_seconds_total",
-    &[],
-    "User and system CPU time of this process in seconds, from /proc/self/stat.",
-);
-static OPEN_FDS: Desc = Desc::gauge(
-    "process_open_fds",
-    &[],
-    "Open file descriptors of this process, from /proc/self/fd.",
-);
-static MAX_FDS: Desc = Desc::gauge(
-    "process_max_fds",
-    &[],
-    "The most file descriptors this process may open, from getrlimit(2).",
-);
-static VIRTUAL_BYTES: Desc = Desc::gauge(
-    "process_virtual_memory_bytes",
-    &[],
-    "Virtual memory of this process in bytes, from /proc/self/stat.",
-);
-static VIRTUAL_MAX_BYTES: Desc = Desc::gauge(
-    "process_virtual_memory_max_bytes",
-    &[],
-    "The most virtual memory this process may have in bytes, from getrlimit(2); -1 for no limit.",
-);
-static RESIDENT_BYTES: Desc = Desc::gauge(
-    "process_resident_memory_bytes",
-    &[],
-    "Resident memory of this process in bytes, from /proc/self/stat.",
-);
-static START_SECONDS: Desc = Desc::gauge(
-    "process_start_time_seconds",
-    &[],
-    "When this process started, in seconds since 1970, from /proc/self/stat.",
-);
-static THREADS: Desc = Desc::gauge(
-    "process_threads",
-    &[],
-    "Threads of this process, from /proc/self/stat.",
-);
-
 /// Upper bounds of the scrape histogram in seconds: a home router needs some milliseconds, a server with 500,000 sockets
 /// some hundred.
 const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -223,16 +167,8 @@ impl Instruments {
         self.scrapes.observe(duration.as_secs_f64());
     }
 
-    /// Writes the build, and where they are wanted the process and the counters.
-    ///
-    /// # Errors
-    /// When /proc/self cannot be read; the rest is written.
-    pub fn write(
-        &self,
-        batch: &mut Batch,
-        files: &Files,
-        counts: Option<Counts>,
-    ) -> Result<(), FileError> {
+    /// Writes the build, and where they are wanted the counters.
+    pub fn write(&self, batch: &mut Batch, counts: Option<Counts>) {
         let build = [
             ("version", env!("CARGO_PKG_VERSION")),
             ("commit", self.commit),
@@ -240,7 +176,7 @@ impl Instruments {
         ];
         let labels = batch.labels(&build);
         batch.push(&BUILD_INFO, labels, 1.0);
-        let Some(counts) = counts else { return Ok(()) };
+        let Some(counts) = counts else { return };
         self.connections.set(float(counts.connections as u64));
         for (counter, value) in [
             (&self.accepted, counts.accepted),
@@ -254,7 +190,6 @@ impl Instruments {
         for family in self.registry.gather() {
             write_family(&family, batch);
         }
-        write_process(batch, files)
     }
 }
 
@@ -297,75 +232,10 @@ fn write_family(family: &MetricFamily, batch: &mut Batch) {
     }
 }
 
-/// /proc/self below the procfs root; a captured tree has none, and then no family.
-fn write_process(batch: &mut Batch, files: &Files) -> Result<(), FileError> {
-    let stat = files.proc("self/stat", |bytes| {
-        Stat::from_read(bytes).map_err(|_| {
-            crate::parse::ParseError::new(1, "stat", "the fields of proc_pid_stat(5)", bytes)
-        })
-    })?;
-    let Some(stat) = stat else { return Ok(()) };
-    let ticks = float(rustix::param::clock_ticks_per_second());
-    batch.push(
-        &CPU_SECONDS,
-        NO_LABELS,
-        float(stat.utime + stat.stime) / ticks,
-    );
-    if let Some(descriptors) = files.proc_entries("self/fd")? {
-        // One of them is the directory being read.
-        batch.push(
-            &OPEN_FDS,
-            NO_LABELS,
-            float(descriptors.len().saturating_sub(1) as u64),
-        );
-    }
-    let limit = |resource| rustix::process::getrlimit(resource).current;
-    if let Some(files) = limit(rustix::process::Resource::Nofile) {
-        batch.push(&MAX_FDS, NO_LABELS, float(files));
-    }
-    batch.push(&VIRTUAL_BYTES, NO_LABELS, float(stat.vsize));
-    batch.push(
-        &VIRTUAL_MAX_BYTES,
-        NO_LABELS,
-        limit(rustix::process::Resource::As).map_or(-1.0, float),
-    );
-    batch.push(
-        &RESIDENT_BYTES,
-        NO_LABELS,
-        float(stat.rss * files.page_size()),
-    );
-    batch.push(
-        &START_SECONDS,
-        NO_LABELS,
-        boot_seconds() + float(stat.starttime) / ticks,
-    );
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a count of threads is far below 2^53"
-    )]
-    batch.push(&THREADS, NO_LABELS, stat.num_threads as f64);
-    Ok(())
-}
-
-/// When the machine booted, in whole seconds since 1970, as `btime` in /proc/stat says it: that file is long on a
-/// machine with many CPUs, and the two clocks give the same.
-fn boot_seconds() -> f64 {
-    let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let up = Duration::new(
-        u64::try_from(up.tv_sec).unwrap_or(0),
-        u32::try_from(up.tv_nsec).unwrap_or(0),
-    );
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    now.saturating_sub(up).as_secs_f64().round()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metric::Kind;
-    use std::path::Path;
 
     fn written(counts: Option<Counts>) -> String {
         let instruments =
@@ -373,12 +243,8 @@ mod tests {
         instruments.answered("metrics", 200);
         instruments.answered("metrics", 200);
         instruments.scraped(Duration::from_millis(2));
-        let files =
-            Files::open(Path::new("/proc"), Path::new("/sys")).expect("this machine has both");
         let mut batch = Batch::default();
-        instruments
-            .write(&mut batch, &files, counts)
-            .expect("/proc/self is readable");
+        instruments.write(&mut batch, counts);
         let mut out = Vec::new();
         crate::exposition::encode(&batch, &mut out);
         String::from_utf8(out).expect("UTF-8")

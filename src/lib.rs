@@ -26,6 +26,8 @@ pub mod metric;
 pub mod netlink;
 pub mod parse;
 pub mod probes;
+pub mod process;
+pub mod rfc3339;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;

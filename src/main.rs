@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use weir::app::RunError;
 use weir::cli::Command;
 
 fn main() -> ExitCode {
@@ -14,6 +15,8 @@ fn main() -> ExitCode {
         }
         Ok(Command::Run(config)) => match weir::app::run(&config) {
             Ok(()) => ExitCode::SUCCESS,
+            // A root that does not exist was named by a flag.
+            Err(error @ RunError::Files(_)) => fail(&error, 2),
             Err(error) => fail(&error, 1),
         },
         Err(error) => fail(&error, 2),

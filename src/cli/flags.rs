@@ -348,10 +348,11 @@ fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
 }
 
 fn directory(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() {
-        Err(refused("a directory", text))
+    let path = PathBuf::from(text);
+    if path.is_dir() {
+        Ok(path)
     } else {
-        Ok(PathBuf::from(text))
+        Err(refused("a directory", text))
     }
 }
 

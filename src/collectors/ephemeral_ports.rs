@@ -86,7 +86,7 @@ static DESTINATION_USED_MAX: Desc = Desc::gauge(
 static DESTINATION_UNTRACKED: Desc = Desc::gauge(
     "weir_ephemeral_ports_destination_untracked",
     &[],
-    "Sockets on ephemeral ports whose destination found no room among the 4096 that are told apart, from the kernel's \
+    "Sockets on ephemeral ports whose destination found no room in the bounded table, from the kernel's \
      socket tables.",
 );
 

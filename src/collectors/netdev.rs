@@ -3,6 +3,8 @@
 //! Names and sums are those of node_exporter's netdev collector. Its `receive_nohandler` is not in this file; it comes from
 //! the kernel's list of devices, where that can be asked (Linux 4.6).
 
+use std::collections::HashSet;
+
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
@@ -173,10 +175,13 @@ impl Collector for Netdev {
         let links = context.links.all(context.files).ok().flatten();
         let links = links.unwrap_or_default();
         context.files.net("dev", |bytes| {
+            // The kernel loses its place between two reads of a long file when devices come and go, and may tell one
+            // twice; a page with a series twice is refused as a whole.
+            let mut seen = HashSet::new();
             for row in dev::rows(bytes)? {
                 let row = row?;
                 let device = printable(row.name);
-                if !self.devices.shows(&device) {
+                if !self.devices.shows(&device) || !seen.insert(device.clone()) {
                     continue;
                 }
                 let labels = batch.labels(&[("device", &device)]);

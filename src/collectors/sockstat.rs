@@ -155,13 +155,21 @@ impl Collector for Sockstat {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         let page_size = float(context.files.page_size());
+        // The families written so far, a bit each: a page with a series twice is refused as a whole.
+        let mut seen = 0u32;
         for file in ["sockstat", "sockstat6"] {
             context.files.net(file, |bytes| {
                 for protocol in sockstat::protocols(bytes)? {
                     let protocol = protocol?;
                     for pair in protocol.pairs() {
                         let (key, value) = pair?;
-                        push(batch, protocol.name, key, value as f64, page_size);
+                        let Some(family) = family(protocol.name, key) else {
+                            continue;
+                        };
+                        if !first(&mut seen, family) {
+                            return Err(protocol.error(key, "each counter once"));
+                        }
+                        push(batch, family, value as f64, page_size);
                     }
                 }
                 Ok(())
@@ -172,22 +180,16 @@ impl Collector for Sockstat {
 }
 
 /// Which word of the file goes into which family.
-fn push(batch: &mut Batch, protocol: &[u8], key: &[u8], value: f64, page_size: f64) {
-    let family = match (protocol, key) {
+fn family(protocol: &[u8], key: &[u8]) -> Option<&'static Desc> {
+    Some(match (protocol, key) {
         (b"sockets", b"used") => &SOCKETS_USED,
         (b"TCP", b"inuse") => &TCP_INUSE,
         (b"TCP", b"orphan") => &TCP_ORPHAN,
         (b"TCP", b"tw") => &TCP_TW,
         (b"TCP", b"alloc") => &TCP_ALLOC,
-        (b"TCP", b"mem") => {
-            batch.push(&TCP_MEM_BYTES, NO_LABELS, value * page_size);
-            &TCP_MEM
-        }
+        (b"TCP", b"mem") => &TCP_MEM,
         (b"UDP", b"inuse") => &UDP_INUSE,
-        (b"UDP", b"mem") => {
-            batch.push(&UDP_MEM_BYTES, NO_LABELS, value * page_size);
-            &UDP_MEM
-        }
+        (b"UDP", b"mem") => &UDP_MEM,
         (b"UDPLITE", b"inuse") => &UDPLITE_INUSE,
         (b"RAW", b"inuse") => &RAW_INUSE,
         (b"FRAG", b"inuse") => &FRAG_INUSE,
@@ -198,8 +200,29 @@ fn push(batch: &mut Batch, protocol: &[u8], key: &[u8], value: f64, page_size: f
         (b"RAW6", b"inuse") => &RAW6_INUSE,
         (b"FRAG6", b"inuse") => &FRAG6_INUSE,
         (b"FRAG6", b"memory") => &FRAG6_MEMORY,
-        _ => return,
-    };
+        _ => return None,
+    })
+}
+
+/// Whether the family has not been written yet; it counts as written from now on.
+fn first(seen: &mut u32, family: &'static Desc) -> bool {
+    let place = SPEC
+        .families
+        .iter()
+        .position(|desc| std::ptr::eq(*desc, family));
+    let bit = place.map_or(0, |place| 1 << place);
+    let first = *seen & bit == 0;
+    *seen |= bit;
+    first
+}
+
+/// Pages are told in bytes too.
+fn push(batch: &mut Batch, family: &'static Desc, value: f64, page_size: f64) {
+    if std::ptr::eq(family, &raw const TCP_MEM) {
+        batch.push(&TCP_MEM_BYTES, NO_LABELS, value * page_size);
+    } else if std::ptr::eq(family, &raw const UDP_MEM) {
+        batch.push(&UDP_MEM_BYTES, NO_LABELS, value * page_size);
+    }
     batch.push(family, NO_LABELS, value);
 }
 

@@ -14,7 +14,7 @@ use crate::metric::NO_LABELS;
 /// Registers the collector.
 pub static SPEC: Spec = Spec {
     name: "throughput",
-    help: "Rates per device over the last tick and their highest in the last minute; TCP retransmission ratio.",
+    help: "bytes, packets and errors per second of every network device, and TCP retransmissions",
     on_by_default: true,
     families: &[
         &RECEIVE_BYTES,

@@ -27,6 +27,12 @@ impl Tree {
         let root = std::env::temp_dir().join(format!("weir-{}-{name}", std::process::id()));
         fs::create_dir_all(root.join("proc/net")).expect("a temporary directory");
         fs::create_dir_all(root.join("sys")).expect("a temporary directory");
+        // The samples in the tests are of a little-endian machine with pages of 4 KiB, whatever this one is.
+        fs::write(
+            root.join("CAPTURE"),
+            "byte_order: little\npage_size: 4096\n",
+        )
+        .expect("a file");
         Self { root }
     }
 

@@ -42,8 +42,10 @@ pub(super) struct Rules {
 pub(super) struct Step<'a> {
     pub(super) now: Instant,
     pub(super) rules: Rules,
-    /// Nothing more is read after the answer: the server is stopping.
-    pub(super) closing: bool,
+    /// Nothing more is read after an answer: the server is stopping.
+    pub(super) stopping: bool,
+    /// New answers are the last on their connections: others wait for a place.
+    pub(super) crowded: bool,
     pub(super) scratch: &'a mut [u8],
     pub(super) stats: &'a mut Stats,
 }
@@ -131,10 +133,14 @@ impl Connection {
         }
     }
 
-    /// The body that it keeps alive.
-    pub(super) fn body(&self) -> Option<&Rc<Vec<u8>>> {
+    /// The body that it keeps alive, and how slowly it takes it: nanoseconds for each KiB so far.
+    pub(super) fn held(&self, now: Instant) -> Option<(&Rc<Vec<u8>>, u128)> {
         match &self.state {
-            State::Write(output) => Some(&output.body),
+            State::Write(output) if !output.body.is_empty() => {
+                let taken = output.sent as u128 / 1024 + 1;
+                let passed = now.saturating_duration_since(self.since).as_nanos();
+                Some((&output.body, passed / taken))
+            }
             _ => None,
         }
     }
@@ -188,7 +194,7 @@ impl Connection {
         without_body: bool,
         step: &mut Step<'_>,
     ) -> Next {
-        let keep_alive = keep_alive && !step.closing;
+        let keep_alive = keep_alive && !step.stopping && !step.crowded;
         self.served = true;
         self.enter(
             State::Write(Output {
@@ -290,7 +296,7 @@ impl Connection {
     }
 
     fn written(&mut self, keep_alive: bool, step: &mut Step<'_>) -> Next {
-        if keep_alive && !step.closing {
+        if keep_alive && !step.stopping {
             if self.input.is_empty() {
                 self.input = Vec::new();
                 self.enter(State::Head, step.now, IDLE);

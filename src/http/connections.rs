@@ -24,9 +24,10 @@ use super::connection::Step;
 use super::listeners;
 use super::listeners::Listener;
 use super::room;
+use super::rounds::MAX_READY;
 
-/// What the bodies of answers not taken yet may hold together, in bytes. The newest answer is always kept.
-const BODY_BUDGET: usize = 4 << 20;
+/// How long requests are handed out without a look at the other connections.
+const ROUND: Duration = Duration::from_millis(10);
 /// Lingering clients' input is dropped in pieces of at least this many bytes.
 const SCRATCH: usize = 16 << 10;
 
@@ -53,7 +54,10 @@ pub struct Stats {
 pub struct Server {
     pub(super) listeners: Vec<Listener>,
     pub(super) wake: Vec<OwnedFd>,
+    /// Whether a wake-up came that the application has not asked for yet.
     pub(super) woken: bool,
+    /// Whether a wake-up came that has not ended a wait yet.
+    pub(super) interrupted: bool,
     /// In the order of their numbers.
     pub(super) connections: Vec<Connection>,
     /// The connections whose requests are ready, in order.
@@ -67,8 +71,9 @@ pub struct Server {
     /// Until when `limit` is lower than that, because descriptors ran out.
     pub(super) limited_until: Option<Instant>,
     pub(super) paused_until: Option<Instant>,
+    pub(super) last_round: Instant,
     pub(super) rules: Rules,
-    closing: bool,
+    stopping: bool,
     pub(super) scratch: Vec<u8>,
     pub(super) stats: Stats,
 }
@@ -87,6 +92,7 @@ impl Server {
             listeners,
             wake: Vec::new(),
             woken: false,
+            interrupted: false,
             connections: Vec::new(),
             ready: VecDeque::new(),
             taken: None,
@@ -95,12 +101,13 @@ impl Server {
             limit: room::connection_limit(settings.max_connections),
             limited_until: None,
             paused_until: None,
+            last_round: Instant::now(),
             rules: Rules {
                 read_timeout: settings.read_timeout,
                 write_timeout: settings.write_timeout,
                 max_header_bytes: settings.max_header_bytes,
             },
-            closing: false,
+            stopping: false,
             scratch: vec![0; settings.max_header_bytes.max(SCRATCH)],
             stats: Stats::default(),
         })
@@ -142,8 +149,16 @@ impl Server {
         self.forget_taken();
         let end = Instant::now() + timeout;
         loop {
-            if self.woken {
+            if std::mem::take(&mut self.interrupted) {
                 return None;
+            }
+            // A pipelined request is ready as soon as the one before is answered: without this, nobody else would be
+            // looked at before a client runs out of them.
+            if self.last_round.elapsed() >= ROUND {
+                self.round(Duration::ZERO);
+            }
+            if !self.ready.is_empty() {
+                self.keep_budget();
             }
             if let Some(request) = self.next_ready() {
                 self.taken = Some(request.connection);
@@ -177,8 +192,6 @@ impl Server {
             answered += 1;
             self.advance(id, |connection, step| connection.answer(answer, step));
         }
-        let cut = room::keep_budget(&mut self.connections, answer.body(), BODY_BUDGET);
-        self.stats.evicted += cut as u64;
         answered
     }
 
@@ -191,7 +204,7 @@ impl Server {
     /// the application are closed: one who wants to answer them does so before.
     pub fn drain(&mut self, limit: Duration) {
         self.close_listeners();
-        self.closing = true;
+        self.stopping = true;
         self.ready.clear();
         self.connections
             .retain(|connection| !connection.is_reading() && connection.request().is_none());
@@ -226,6 +239,12 @@ impl Server {
         None
     }
 
+    /// Whether connections are better not kept. With a crowd of clients that always have a next request, newcomers
+    /// would never get in; if each has to come again after its answer, all stand in the kernel's one queue.
+    fn is_crowded(&self) -> bool {
+        self.ready.len() >= MAX_READY / 2 || self.connections.len() >= self.limit / 4 * 3
+    }
+
     fn position(&self, id: u64) -> Option<usize> {
         self.connections
             .binary_search_by_key(&id, |connection| connection.id)
@@ -241,13 +260,15 @@ impl Server {
         let Some(index) = self.position(id) else {
             return;
         };
+        let crowded = self.is_crowded();
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         let mut step = Step {
             now: Instant::now(),
             rules: self.rules,
-            closing: self.closing,
+            stopping: self.stopping,
+            crowded,
             scratch: &mut self.scratch,
             stats: &mut self.stats,
         };

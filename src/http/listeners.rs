@@ -135,7 +135,8 @@ fn resolved(
     let mut listeners = Vec::new();
     let mut lacking = None;
     for address in addresses {
-        match tcp(address, true, patience) {
+        // `[::]` means both families, as everywhere; a name's addresses are listened on one by one.
+        match tcp(address, !address.ip().is_unspecified(), patience) {
             Ok(listener) => listeners.push(listener),
             Err(errno) if lacks_address(errno) => lacking = Some((address, errno)),
             Err(errno) => return Err((Some(address.to_string()), errno.into())),

@@ -15,18 +15,21 @@ use super::connection::Connection;
 use super::room;
 
 /// The most requests that wait for the application; beyond it nothing is read or accepted.
-const MAX_READY: usize = 128;
+pub(super) const MAX_READY: usize = 128;
 /// The most connections accepted from one listener before the others have their turn. Many, because those behind wait
 /// for one more rendering each time: a queue of thousands that are gone again is passed in one go.
 const ACCEPTS: usize = 1024;
-/// For how long nothing is accepted after `accept` failed for want of something and nobody could be cut.
+/// For how long nothing is accepted when there is no room and nobody can be cut.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How long a connection that has said nothing yet is spared then.
-const GRACE: Duration = Duration::from_millis(20);
 /// How long fewer connections are let in after descriptors ran out.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// How many connections go when descriptors run out: the collectors need some, too.
 const ROOM: usize = 8;
+
+/// What the bodies of answers not taken yet may hold together, in bytes; four times the longest if that is more.
+const BODY_BUDGET: usize = 4 << 20;
+/// How long a new answer waits for that before the slowest readers are cut.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Waits for events at most so long, and does what they ask for.
@@ -44,6 +47,29 @@ impl Server {
             }
         }
         self.expire();
+        self.last_round = Instant::now();
+    }
+
+    /// Makes room for the next answer in the memory of those that are not taken yet.
+    ///
+    /// Clients that read have a moment to do so. Then the slowest go, down to half, so that many of them cost one wait
+    /// and not one each.
+    pub(super) fn keep_budget(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let now = Instant::now();
+            let (held, longest) = room::held(&self.connections, now);
+            let budget = BODY_BUDGET.max(4 * longest);
+            if held <= budget {
+                return;
+            }
+            let left = end.saturating_duration_since(now);
+            if left.is_zero() {
+                self.stats.evicted += room::cut_slowest(&mut self.connections, budget / 2, now);
+                return;
+            }
+            self.round(left);
+        }
     }
 
     fn poll(&mut self, wait: Duration) -> Vec<Event> {
@@ -53,8 +79,7 @@ impl Server {
             self.limit = room::connection_limit(self.max_connections);
         }
         let paused = self.paused_until.filter(|until| *until > now);
-        let listening = paused.is_none()
-            && (self.connections.len() < self.limit || room::can_evict(&self.connections));
+        let listening = paused.is_none();
         let next = self.connections.iter().filter_map(Connection::deadline);
         let wait = next.chain(paused).fold(wait, |wait, deadline| {
             wait.min(deadline.saturating_duration_since(now))
@@ -96,9 +121,12 @@ impl Server {
 
     fn accept(&mut self, index: usize) {
         for _ in 0..ACCEPTS {
-            let full = self.connections.len() >= self.limit;
-            if self.ready.len() >= MAX_READY || full && !room::can_evict(&self.connections) {
+            if self.ready.len() >= MAX_READY {
                 return;
+            }
+            let full = self.connections.len() >= self.limit;
+            if full && !room::can_evict(&self.connections, Instant::now()) {
+                return self.pause();
             }
             let Some(listener) = self.listeners.get(index) else {
                 return;
@@ -123,24 +151,28 @@ impl Server {
                     if self.make_room() {
                         continue;
                     }
-                    // An answer that is owed will make room as soon as it is given.
-                    if self.ready.is_empty() {
-                        self.paused_until = Some(Instant::now() + PAUSE);
-                    }
-                    return;
+                    return self.pause();
                 }
             }
         }
     }
 
+    /// Accepts nothing for a moment; unless an answer is owed, which makes room as soon as it is given.
+    fn pause(&mut self) {
+        if self.ready.is_empty() {
+            self.paused_until = Some(Instant::now() + PAUSE);
+        }
+    }
+
     fn admit(&mut self, socket: OwnedFd) {
         self.stats.accepted += 1;
+        let now = Instant::now();
         if self.connections.len() >= self.limit {
-            self.stats.evicted += u64::from(room::evict(&mut self.connections, None));
+            self.stats.evicted += u64::from(room::evict(&mut self.connections, now));
         }
         let id = self.next_id;
         self.next_id += 1;
-        let connection = Connection::new(id, socket, Instant::now(), self.rules);
+        let connection = Connection::new(id, socket, now, self.rules);
         self.connections.push(connection);
         // Its request is most often there already; once it is read, no newcomer can push it out.
         self.advance(id, Connection::step);
@@ -148,9 +180,6 @@ impl Server {
 
     /// Cuts some connections, and those that are more than a lowered descriptor limit allows; for a while, as many fewer
     /// are let in. Says whether any was cut.
-    ///
-    /// One that has just been accepted and has not said a word is left a moment: when there is only one descriptor,
-    /// each newcomer would else be cut for the next before it can speak.
     fn make_room(&mut self) -> bool {
         let now = Instant::now();
         let open = self.connections.len();
@@ -158,7 +187,7 @@ impl Server {
         self.limit = most.max(1);
         self.limited_until = Some(now + RECOVERY);
         while self.connections.len() > most {
-            if !room::evict(&mut self.connections, now.checked_sub(GRACE)) {
+            if !room::evict(&mut self.connections, now) {
                 break;
             }
             self.stats.evicted += 1;
@@ -168,6 +197,7 @@ impl Server {
 
     fn take_wake(&mut self, index: usize) {
         self.woken = true;
+        self.interrupted = true;
         let Some(pipe) = self.wake.get(index) else {
             return;
         };

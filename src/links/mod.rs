@@ -116,7 +116,7 @@ impl Links {
                 return Ok(false);
             }
             Ok(()) if self.choice == Choice::Open => {
-                log::info!("network devices are read through netlink");
+                log::debug!("network devices are read through netlink");
                 self.choice = Choice::Netlink;
             }
             _ => {}

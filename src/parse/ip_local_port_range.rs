@@ -64,6 +64,7 @@ pub(super) fn port(word: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hostile::survive;
     use super::*;
 
     fn error(bytes: &[u8]) -> String {
@@ -110,10 +111,7 @@ mod tests {
 
     #[test]
     fn buffer_ends_abruptly() {
-        let whole = b"32768\t60999\n";
-        for end in 0..whole.len() {
-            assert!(parse(&whole[..end]).is_err(), "cut at {end}");
-        }
+        survive(b"32768\t60999\n", parse);
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn one(item: &[u8]) -> Option<PortRange> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hostile::survive;
     use super::*;
 
     const RANGE: PortRange = PortRange {
@@ -86,10 +87,7 @@ mod tests {
 
     #[test]
     fn buffer_ends_abruptly() {
-        let whole = b"8080,9148-9150\n";
-        for end in 0..whole.len() {
-            assert!(parse(&whole[..end], RANGE).is_err(), "cut at {end}");
-        }
+        survive(b"8080,9148-9150\n", |bytes| parse(bytes, RANGE));
     }
 
     #[test]

@@ -312,15 +312,17 @@ pub fn float(value: u64) -> f64 {
 }
 
 /// A name as text: valid UTF-8 as it is, any other byte as `\xNN`. Device names may hold any byte but `/`, `:` and white
-/// space (`dev_valid_name` in the kernel's net/core/dev.c); they are exported escaped, never dropped.
+/// space (`dev_valid_name` in the kernel's net/core/dev.c); they are exported escaped, never dropped. Where a name is
+/// escaped, or could be taken for one that was, its backslashes are escaped too, so that two names never become one.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    let text = std::str::from_utf8(bytes).ok();
+    if let Some(text) = text.filter(|text| !text.contains("\\x")) {
         return Cow::Borrowed(text);
     }
     let mut text = String::with_capacity(bytes.len() + 8);
     for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
+        text.push_str(&chunk.valid().replace('\\', "\\x5c"));
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
         }
@@ -409,5 +411,7 @@ mod tests {
         assert_eq!(printable(b"eth0"), "eth0");
         assert_eq!(printable("büro".as_bytes()), "büro");
         assert_eq!(printable(b"a\xffb\xc3"), "a\\xffb\\xc3");
+        assert_eq!(printable(b"a\\b"), "a\\b");
+        assert_eq!(printable(b"a\\xff"), "a\\x5cxff");
     }
 }

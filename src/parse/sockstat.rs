@@ -63,6 +63,13 @@ impl<'a> Iterator for Protocols<'a> {
 }
 
 impl<'a> Protocol<'a> {
+    /// An error about one key of this line.
+    #[must_use]
+    pub fn error(&self, key: &[u8], expected: &'static str) -> ParseError {
+        self.pairs
+            .error(super::printable(self.name).into_owned(), expected, key)
+    }
+
     /// The pairs of key and value.
     pub fn pairs(&self) -> impl Iterator<Item = Result<(&'a [u8], i64), ParseError>> + use<'a> {
         const NUMBER: &str = "a decimal number";

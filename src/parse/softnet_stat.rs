@@ -52,9 +52,13 @@ pub struct Rows<'a> {
     lines: Lines<'a>,
     /// The first line's count of columns, which the others must have too.
     columns: Option<usize>,
+    /// The CPU of the line before; the kernel goes through them in ascending order.
+    before: Option<u64>,
 }
 
 const COLUMNS: &str = "nine or more columns, as many as in the first line";
+
+const ASCENDING: &str = "a higher number than in the line before";
 
 /// The names of the columns, as errors tell them.
 const NAMES: [&str; 13] = [
@@ -84,6 +88,7 @@ pub fn rows(bytes: &[u8]) -> Result<Rows<'_>, ParseError> {
     Ok(Rows {
         lines: lines(bytes),
         columns: None,
+        before: None,
     })
 }
 
@@ -113,12 +118,18 @@ impl Rows<'_> {
             backlog,
             cpu,
         ] = values;
+        let cpu = if count >= 13 {
+            cpu
+        } else {
+            line.number() as u64 - 1
+        };
+        if self.before.is_some_and(|before| cpu <= before) {
+            let found = cpu.to_string();
+            return Err(line.error("cpu", ASCENDING, found.as_bytes()));
+        }
+        self.before = Some(cpu);
         Ok(Row {
-            cpu: if count >= 13 {
-                cpu
-            } else {
-                line.number() as u64 - 1
-            },
+            cpu,
             processed,
             dropped,
             times_squeezed,

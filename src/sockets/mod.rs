@@ -5,6 +5,7 @@
 //! running kernel's.
 
 pub mod netlink;
+pub mod ports;
 pub mod proc;
 pub mod survey;
 pub mod tally;
@@ -144,7 +145,7 @@ impl Sockets {
             Choice::Proc => walk_proc(survey, files, range),
             Choice::Open => match walk_netlink(survey, range) {
                 Ok(()) => {
-                    log::info!("TCP sockets are read through netlink");
+                    log::debug!("TCP sockets are read through netlink");
                     self.choice = Choice::Netlink;
                     Ok(())
                 }

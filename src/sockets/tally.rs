@@ -13,11 +13,11 @@ const PINNED: usize = 64;
 /// Counts by key.
 #[derive(Debug)]
 pub struct Tally<K> {
-    counts: HashMap<K, u64>,
+    counts: HashMap<K, u32>,
     capacity: usize,
     without_room: u64,
     /// The key that came last and how often it has come in a row: runs of one key are counted without hashing.
-    run: Option<(K, u64)>,
+    run: Option<(K, u32)>,
 }
 
 impl<K> Default for Tally<K> {
@@ -49,7 +49,7 @@ impl<K: Copy + Ord + Hash> Tally<K> {
     /// Counts one.
     pub fn add(&mut self, key: K) {
         match &mut self.run {
-            Some((last, count)) if *last == key => *count += 1,
+            Some((last, count)) if *last == key => *count = count.saturating_add(1),
             _ => {
                 self.close_run();
                 self.run = Some((key, 1));
@@ -69,11 +69,11 @@ impl<K: Copy + Ord + Hash> Tally<K> {
             return;
         };
         if let Some(total) = self.counts.get_mut(&key) {
-            *total += count;
+            *total = total.saturating_add(count);
         } else if self.counts.len() < self.capacity {
             self.counts.insert(key, count);
         } else {
-            self.without_room += count;
+            self.without_room += u64::from(count);
         }
     }
 
@@ -83,7 +83,7 @@ impl<K: Copy + Ord + Hash> Tally<K> {
         let mut all: Vec<_> = self
             .counts
             .iter()
-            .map(|(key, count)| (*key, *count))
+            .map(|(key, count)| (*key, u64::from(*count)))
             .collect();
         let order = |left: &(K, u64), right: &(K, u64)| {
             right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0))

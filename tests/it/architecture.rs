@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "http",
             "instruments",
             "links",
+            "process",
             "log",
             "metric",
             "parse",
@@ -39,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["config", "collectors"]),
     ("config", &[]),
     // What `Content-Type` says of the strings that it carries.
-    ("http", &["config", "exposition"]),
+    ("http", &["config", "exposition", "rfc3339"]),
     (
         "scrape",
         &[
@@ -69,25 +70,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tc", &["files", "parse", "sys"]),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
+    ("instruments", &["metric", "parse"]),
     // /proc/self below the root that was asked for.
-    ("instruments", &["files", "metric", "parse"]),
+    ("process", &["files", "metric", "parse"]),
     ("files", &["parse"]),
-    ("log", &["config"]),
+    ("log", &["config", "rfc3339"]),
     ("textfile", &["config"]),
     ("metric", &[]),
     ("parse", &[]),
+    ("rfc3339", &[]),
     ("sys", &[]),
 ];
-
-/// What every part may name: the one cast from counters to doubles.
-const EVERYBODY: &[&str] = &["metric::float"];
 
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
     ("pico_args", &["cli"]),
-    ("procfs", &["collectors", "instruments"]),
+    ("procfs", &["collectors", "process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
     ("signal_hook", &["app"]),
@@ -271,7 +271,6 @@ fn imports_keep_to_the_table() {
         let named = roots
             .iter()
             .flat_map(|root| after(&source.code, root))
-            .filter(|path| !EVERYBODY.iter().any(|free| path.starts_with(free)))
             .map(identifier);
         named
             .filter(|part| *part != source.part && !allowed.contains(part) && !part.is_empty())

@@ -1,4 +1,5 @@
-//! Kernel files as they never are: each file of a captured host is cut at every byte, and each of its words replaced.
+//! Kernel files as they never are: each file of a captured host is cut at every byte, each of its words replaced, each of
+//! its lines doubled, dropped and put in another place; and what stands there is too large or no file at all.
 //!
 //! Whatever stands in a file, no collector panics, an error names that file, the page stays well formed, and collectors
 //! that do not read the file say what they said before.
@@ -51,6 +52,50 @@ fn proc_files_with_one_word_garbled() {
 }
 
 #[test]
+fn proc_files_with_lines_doubled_dropped_and_swapped() {
+    let host = Victim::new("tcp-states");
+    for path in host.files("proc") {
+        host.reorder(&path);
+    }
+}
+
+#[test]
+fn proc_files_with_bytes_struck_at_random() {
+    let host = Victim::new("tcp-states");
+    for path in host.files("proc") {
+        host.strike(&path);
+    }
+}
+
+#[test]
+fn what_is_too_large_or_no_file() {
+    let host = Victim::new("tcp-states");
+    for path in host.files("proc") {
+        let mut engine = Host::open(&host.copy.root);
+        let readers = host.readers(&path, &mut engine);
+        let file = host.copy.root.join(&path);
+        let whole = fs::read(&file).unwrap();
+        // A hole of that size costs no disk. The tables of sockets are streamed: their first line is what is too long.
+        let sparse = fs::File::create(&file).unwrap();
+        sparse.set_len(weir::files::LIMIT as u64 + 1).unwrap();
+        host.judge(&path, b"(too large)", &mut engine, &[], &readers);
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        host.judge(&path, b"(a directory)", &mut engine, &[], &readers);
+        fs::remove_dir(&file).unwrap();
+        for (target, kind) in [
+            (file.as_path(), "a loop"),
+            (Path::new("gone"), "a dead link"),
+        ] {
+            std::os::unix::fs::symlink(target, &file).unwrap();
+            host.judge(&path, kind.as_bytes(), &mut engine, &[], &readers);
+            fs::remove_file(&file).unwrap();
+        }
+        host.copy.write(&path, &whole);
+    }
+}
+
+#[test]
 fn device_attributes_cut_and_garbled() {
     let host = Victim::new("tcp-states");
     for path in host.files("sys") {
@@ -65,6 +110,7 @@ fn tables_of_oddly_named_devices() {
     for path in ["proc/net/dev", "proc/net/arp"].map(PathBuf::from) {
         host.cut(&path);
         host.garble(&path);
+        host.reorder(&path);
     }
 }
 
@@ -143,6 +189,54 @@ impl Victim {
                 junk.map(move |junk| [head, junk, tail].concat())
             });
         self.attack(path, &whole, spoilt);
+    }
+
+    fn reorder(&self, path: &Path) {
+        let whole = fs::read(self.copy.root.join(path)).unwrap();
+        let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+        let step = lines.len().div_ceil(100).max(1);
+        let texts = (0..lines.len()).step_by(step).flat_map(|at| {
+            let (head, tail) = lines.split_at(at);
+            let (line, rest) = (tail[0], &tail[1..]);
+            let next = rest.first().copied().unwrap_or_default();
+            let after = rest.get(1..).unwrap_or_default();
+            let join = |middle: &[&[u8]], rest: &[&[u8]]| [head, middle, rest].concat().concat();
+            [
+                join(&[line, line], rest),
+                join(&[], rest),
+                join(&[next, line], after),
+                [whole.as_slice(), line].concat(),
+            ]
+        });
+        self.attack(path, &whole, texts);
+    }
+
+    /// One to eight bytes replaced by others, most of them bytes that the file has elsewhere; the same in every run.
+    fn strike(&self, path: &Path) {
+        let whole = fs::read(self.copy.root.join(path)).unwrap();
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 33).unwrap() % below.max(1)
+        };
+        let texts = (0..200).map(|_| {
+            let mut text = whole.clone();
+            for _ in 0..=random(8) {
+                let (at, from) = (random(text.len()), random(text.len()));
+                let other = if random(4) == 0 {
+                    u8::try_from(random(256)).unwrap()
+                } else {
+                    whole.get(from).copied().unwrap_or_default()
+                };
+                if let Some(byte) = text.get_mut(at) {
+                    *byte = other;
+                }
+            }
+            text
+        });
+        self.attack(path, &whole, texts.collect::<Vec<_>>().into_iter());
     }
 
     /// Puts each text in the file's place. All collectors are run on the first and on one of a hundred, the file's readers

@@ -1,9 +1,12 @@
 //! The HTTP server as a client sees it.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod attacks;
 mod connections;
 mod harness;
 mod listening;
+mod process;
 
 use std::io::Read;
 use std::io::Write;

@@ -1,1 +1,14 @@
-//! Tests.
+//! Against the running kernel, and against tools that nobody here wrote.
+
+mod capture;
+mod client;
+mod devices;
+mod links;
+mod node_exporter;
+mod process;
+mod prometheus;
+mod promtool;
+mod running;
+mod sockets;
+mod support;
+mod text;

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::mpsc;
@@ -51,6 +52,7 @@ pub(crate) struct Fake {
     pub(crate) answered: Vec<(&'static str, u16)>,
     /// A different page at each scrape.
     pub(crate) fresh: bool,
+    pub(crate) cost: Duration,
     pub(crate) samples: Vec<u8>,
 }
 
@@ -62,6 +64,7 @@ impl Source for Fake {
             }
         }
         self.rendered += 1;
+        thread::sleep(self.cost);
         while self.samples.len() < self.size {
             let line = format!("weir_test_bytes{{at=\"{}\"}} 1\n", self.samples.len());
             self.samples.extend(line.bytes());
@@ -108,7 +111,7 @@ pub(crate) struct Done {
 /// Runs `test` against a server in a thread of this process, which is drained afterwards.
 pub(crate) fn here(settings: Settings, source: Fake, test: impl FnOnce(SocketAddr)) -> Done {
     let (tell, told) = mpsc::channel();
-    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
     let server = thread::spawn(move || {
         let mut server = Server::bind(&settings).expect("a free port");
         server.wake_on(reader.into());
@@ -140,6 +143,8 @@ pub(crate) struct Options {
     pub(crate) fresh: bool,
     pub(crate) read: Duration,
     pub(crate) write: Duration,
+    /// What each page costs the one thread.
+    pub(crate) cost: Duration,
 }
 
 impl Default for Options {
@@ -149,6 +154,7 @@ impl Default for Options {
             fresh: false,
             read: Duration::from_secs(1),
             write: Duration::from_secs(2),
+            cost: Duration::ZERO,
         }
     }
 }
@@ -173,6 +179,7 @@ fn served_for_another_test() {
     let mut source = Fake {
         size: numbers[0] as usize,
         fresh: numbers[1] == 1,
+        cost: Duration::from_millis(numbers[4]),
         ..Fake::default()
     };
     let mut server = Server::bind(&settings).expect("a free port");
@@ -192,6 +199,8 @@ fn served_for_another_test() {
 pub(crate) struct Child {
     process: std::process::Child,
     pub(crate) address: SocketAddr,
+    /// Reads what it says, so that it never has to wait for that.
+    said: Option<thread::JoinHandle<String>>,
 }
 
 /// What can be seen of a process from outside.
@@ -205,29 +214,47 @@ pub(crate) struct Footprint {
 impl Child {
     pub(crate) fn spawn(options: Options) -> Self {
         let told = format!(
-            "{} {} {} {}",
+            "{} {} {} {} {}",
             options.size,
             u8::from(options.fresh),
             options.read.as_millis(),
-            options.write.as_millis()
+            options.write.as_millis(),
+            options.cost.as_millis()
         );
-        let mut process = Command::new(std::env::current_exe().expect("this program"))
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command
             .args(["--exact", "http::harness::served_for_another_test"])
             .args(["--nocapture", "--test-threads=1"])
-            .env(OPTIONS, told)
+            .env(OPTIONS, told);
+        Self::run(command, |line| line.strip_prefix("listening "))
+    }
+
+    pub(crate) fn run(mut command: Command, address: impl Fn(&str) -> Option<&str>) -> Self {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("this program runs");
-        let stderr = BufReader::new(process.stderr.take().expect("a pipe"));
-        let address = stderr
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("listening ")?.parse().ok());
+            .expect("the program runs");
+        let mut stderr = BufReader::new(process.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            let count = stderr.read_line(&mut line).expect("UTF-8");
+            assert!(count > 0, "it ended before it listened");
+            if let Some(address) = address(line.trim_end()).and_then(|text| text.parse().ok()) {
+                break address;
+            }
+        };
+        let said = thread::spawn(move || {
+            let mut said = String::new();
+            let _ = stderr.read_to_string(&mut said);
+            said
+        });
         Self {
             process,
-            address: address.expect("the server says where it listens"),
+            address,
+            said: Some(said),
         }
     }
 
@@ -251,25 +278,28 @@ impl Child {
         }
     }
 
-    /// The footprint with nothing open, but with the memory that a first answer takes.
+    /// The footprint after a first answer; its connection may be closing still, so that one descriptor is too many.
     pub(crate) fn settled(&self, scrape: impl FnOnce(SocketAddr)) -> Footprint {
-        let fresh = self.footprint();
         scrape(self.address);
-        Footprint {
-            descriptors: fresh.descriptors,
-            ..self.footprint()
-        }
+        self.footprint()
     }
 
     /// Closes its standard input and waits for its end, which must be in order.
     pub(crate) fn stop(mut self) {
         drop(self.process.stdin.take());
-        let ended = within(Duration::from_secs(5), || {
+        self.ended_within(Duration::from_secs(5));
+    }
+
+    /// Waits for its end, which must be in order; says what it wrote to its standard error since it listened.
+    pub(crate) fn ended_within(&mut self, limit: Duration) -> String {
+        let ended = within(limit, || {
             self.process.try_wait().expect("a child").is_some()
         });
         assert!(ended, "the server does not stop");
         let status = self.process.wait().expect("a child");
         assert!(status.success(), "{status}");
+        let said = self.said.take().map(|said| said.join().expect("UTF-8"));
+        said.unwrap_or_default()
     }
 }
 
@@ -360,10 +390,4 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> std::io::Result<Rep
 pub(crate) fn get(address: SocketAddr, target: &str, lines: &str) -> Reply {
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
     exchange(address, request.as_bytes()).expect("an answer")
-}
-
-/// Makes a close send a reset.
-pub(crate) fn reset(stream: TcpStream) {
-    let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
-    drop(stream);
 }

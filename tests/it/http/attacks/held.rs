@@ -31,11 +31,11 @@ fn slowloris_reopened_at_once() {
                     break;
                 }
                 // Closed already or not: another byte, or another connection.
-                if is_cut(stream) || stream.write(b"X").is_err() {
-                    if let Some(mut next) = dial(address) {
-                        let _ = next.write_all(b"GET / HTTP/1.1\r\n");
-                        *stream = next;
-                    }
+                if (is_cut(stream) || stream.write(b"X").is_err())
+                    && let Some(mut next) = dial(address)
+                {
+                    let _ = next.write_all(b"GET / HTTP/1.1\r\n");
+                    *stream = next;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Clients that reset the connection, at every stage of it.
+//! Clients that reset the connection, at every stage of it: what `dial` made is reset when it is dropped.
 
 use std::io::Read;
 use std::thread;
@@ -11,7 +11,6 @@ use super::survive;
 use super::together;
 use crate::http::harness::Child;
 use crate::http::harness::Options;
-use crate::http::harness::reset;
 use crate::http::harness::within;
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -28,11 +27,11 @@ fn resets_at_every_stage() {
             // Before a word, in the head, after it, in the answer, in the linger.
             for words in [&b""[..], b"GET /me", REQUEST, REFUSED] {
                 for stream in crowd(address, 5, words) {
-                    reset(stream);
+                    drop(stream);
                 }
                 for mut stream in crowd(address, 5, words) {
                     let _ = stream.read(&mut [0; 100]);
-                    reset(stream);
+                    drop(stream);
                 }
             }
         }
@@ -48,7 +47,7 @@ fn resets_while_the_server_is_stopped() {
     // The kernel takes these connections for it; all are gone before it can accept.
     for words in [&b""[..], b"GET /me", REQUEST, REFUSED] {
         for stream in crowd(child.address, 100, words) {
-            reset(stream);
+            drop(stream);
         }
     }
     let full = crowd(child.address, 300, REQUEST);
@@ -69,7 +68,7 @@ fn eight_thousand_connections_opened_and_reset() {
         together(2, || {
             for _ in 0..4000 {
                 if let Some(stream) = dial(address) {
-                    reset(stream);
+                    drop(stream);
                 } else {
                     thread::yield_now();
                 }

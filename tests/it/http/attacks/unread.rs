@@ -1,9 +1,11 @@
 //! Clients that ask and do not take the answer.
 
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::Clock;
 use super::crowd;
@@ -17,18 +19,20 @@ use crate::http::harness::Options;
 const LARGE: Options = Options {
     size: 1_000_000,
     fresh: true,
-    read: std::time::Duration::from_secs(1),
-    write: std::time::Duration::from_secs(1),
+    read: Duration::from_secs(1),
+    write: Duration::from_secs(1),
+    cost: Duration::ZERO,
 };
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Connections that ask, with a small window, so that little of the answer leaves the server.
+/// Connections that ask, each for a page of its own, with a small window, so that little of the answer leaves the server.
 fn askers(address: SocketAddr, count: usize) -> Vec<TcpStream> {
     let askers = crowd(address, count, b"");
-    for mut stream in &askers {
+    for (number, mut stream) in askers.iter().enumerate() {
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size(stream, 4096);
-        let _ = stream.write_all(REQUEST);
+        let request = format!("GET /metrics?{number} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let _ = stream.write_all(request.as_bytes());
     }
     askers
 }
@@ -84,12 +88,9 @@ fn pipelining_without_reading() {
             while clock.runs() {
                 for client in &mut clients {
                     client.set_nonblocking(true).expect("set");
-                    if client
-                        .write(&many)
-                        .is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
-                        && let Some(next) = dial(address)
-                    {
-                        *client = next;
+                    let written = client.write(&many);
+                    if written.is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
+                        *client = dial(address).expect("connected");
                     }
                 }
                 std::thread::yield_now();

@@ -1,12 +1,15 @@
 //! Clients that say odd things.
 
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::time::Duration;
+use std::time::Instant;
 
 use super::crowd;
 use super::dial;
+use super::part;
 use super::survive;
 use super::together;
 use crate::http::harness::Options;
@@ -104,6 +107,9 @@ fn bursts_of_good_and_bad() {
                     .flat_map(|words| crowd(address, 8, words))
                     .collect();
                 drop(held);
+                // Bursts, and no flood that overflows the kernel's queue: a client that falls out of it comes again only
+                // after a second.
+                std::thread::sleep(Duration::from_millis(20));
             }
         });
     });
@@ -129,7 +135,7 @@ fn half_closed_and_gone_without_reading() {
                         assert!(all.ends_with(b"# end\n"));
                     }
                 }
-                drop(crowd(address, 10, words));
+                crowd(address, 10, words).into_iter().for_each(part);
             }
         }
     });
@@ -152,5 +158,36 @@ fn sixty_four_greedy_clients() {
                 }
             }
         });
+    });
+}
+
+#[test]
+fn two_hundred_clients_with_pages_to_ask_for_in_advance() {
+    let costly = Options {
+        size: 100,
+        cost: Duration::from_millis(2),
+        ..Options::default()
+    };
+    survive(costly, |address, _| {
+        // Longer than the others: a starved scrape shows only while they go on.
+        let end = Instant::now() + Duration::from_secs(2);
+        // Every request wants another page, none is held up by its answer, and there is always a next one.
+        let many: String = (0..200)
+            .map(|number| format!("HEAD /metrics?{number} HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .collect();
+        let mut clients = crowd(address, 200, many.as_bytes());
+        let mut sink = vec![0; 64 << 10];
+        while Instant::now() < end {
+            for client in &mut clients {
+                client.set_nonblocking(true).expect("set");
+                let over = matches!(client.read(&mut sink), Ok(0));
+                let written = client.write(many.as_bytes());
+                let gone = written.is_err_and(|error| error.kind() != ErrorKind::WouldBlock);
+                client.set_nonblocking(false).expect("set");
+                if over || gone {
+                    *client = dial(address).expect("connected");
+                }
+            }
+        }
     });
 }

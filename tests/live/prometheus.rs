@@ -1,0 +1,157 @@
+//! A real Prometheus scrapes weir and is asked through its API: the target is up, nothing in its log is about our page,
+//! and the questions that dashboards ask have answers.
+
+use std::fs;
+use std::process::Command;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::client;
+use crate::running::Directory;
+use crate::running::Process;
+use crate::running::Weir;
+use crate::running::free_address;
+use crate::running::installed;
+use crate::running::wait_until;
+use crate::support::skip;
+
+/// Questions that must have at least one series in the answer, after a few scrapes a second apart.
+const QUESTIONS: &[&str] = &[
+    "up == 1",
+    "rate(node_network_receive_bytes_total[10s])",
+    "rate(node_network_transmit_packets_total{device=\"lo\"}[10s]) >= 0",
+    "rate(node_network_receive_errs_total[10s]) / rate(node_network_receive_packets_total[10s]) or node_network_up",
+    "sum by (state) (node_tcp_connection_states{state=\"established\"}) >= 1",
+    "count(node_tcp_connection_states) == 13",
+    "rate(node_netstat_Tcp_OutSegs[10s])",
+    "irate(node_softnet_processed_total[10s]) >= 0",
+    "ephemeral_ports_used / ephemeral_ports_total <= 1",
+    "ephemeral_ports_total - ephemeral_ports_used == ephemeral_ports_available",
+    "ephemeral_port_exporter_scrape_success == 1",
+    "node_sockstat_TCP_inuse >= 1",
+    "min(node_scrape_collector_success) == 1",
+    "histogram_quantile(0.9, rate(weir_scrape_duration_seconds_bucket[10s])) or weir_scrape_duration_seconds_count",
+    "process_resident_memory_bytes",
+    "weir_build_info",
+    "scrape_samples_scraped > 100",
+];
+
+#[test]
+fn prometheus_scrapes_and_answers() {
+    if !installed("prometheus") {
+        return skip("prometheus is not installed");
+    }
+    let weir = Weir::start(&["--collect.interval=1s"]);
+    let directory = Directory::new();
+    let config = directory.0.join("prometheus.yml");
+    let target = &weir.address;
+    fs::write(
+        &config,
+        format!(
+            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: weir\n    static_configs:\n      - \
+             targets: ['{target}']\n"
+        ),
+    )
+    .unwrap();
+    let address = free_address();
+    let log = directory.0.join("log");
+    let child = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!(
+            "--storage.tsdb.path={}",
+            directory.0.join("data").display()
+        ))
+        .arg(format!("--web.listen-address={address}"))
+        .arg("--log.level=debug")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let prometheus = Process(child);
+
+    // Prometheus takes five seconds to look for targets at all.
+    wait_until("four scrapes", || {
+        !ask(&address, "count_over_time(up[30s]) >= 4").is_empty()
+    });
+    for question in QUESTIONS {
+        assert_ne!(ask(&address, question), [Value::Null; 0], "{question}");
+    }
+    let never_down = ask(&address, "min_over_time(up[30s]) == 0");
+    assert_eq!(never_down, [Value::Null; 0]);
+
+    check_target(&address);
+    check_types(&address, &weir);
+    drop(prometheus);
+    let log = fs::read_to_string(&log).unwrap();
+    let complaints: Vec<_> = log.lines().filter(|line| is_complaint(line)).collect();
+    assert_eq!(complaints, [""; 0]);
+}
+
+/// What Prometheus says of a page that it does not like.
+fn is_complaint(line: &str) -> bool {
+    [
+        "level=warn",
+        "level=error",
+        "Append failed",
+        "Scrape failed",
+        "uplicate",
+    ]
+    .iter()
+    .any(|word| line.contains(word))
+}
+
+fn check_target(address: &str) {
+    let targets = api(address, "/api/v1/targets?state=active");
+    let target = &targets["activeTargets"][0];
+    assert_eq!(target["health"], "up", "{target}");
+    assert_eq!(target["lastError"], "", "{target}");
+}
+
+/// The types as Prometheus understood them are those that weir's page says.
+fn check_types(address: &str, weir: &Weir) {
+    let metadata = api(
+        address,
+        "/api/v1/targets/metadata?match_target=%7Bjob%3D%22weir%22%7D",
+    );
+    let metadata = metadata.as_array().unwrap();
+    let page = weir.scrape();
+    assert!(metadata.len() > 50, "{} families", metadata.len());
+    for entry in metadata {
+        let name = entry["metric"].as_str().unwrap();
+        let kind = match entry["type"].as_str().unwrap() {
+            "unknown" => "untyped",
+            other => other,
+        };
+        // A family may be gone again, such as the retransmission ratio of a quiet moment.
+        if let Some(family) = page.families.get(name) {
+            assert_eq!(kind, family.kind, "{name}");
+            assert_ne!(entry["help"], "", "{name}");
+        }
+    }
+}
+
+/// The series that answer a question.
+fn ask(address: &str, question: &str) -> Vec<Value> {
+    let mut query = String::new();
+    for byte in question.bytes() {
+        query.push_str(&format!("%{byte:02X}"));
+    }
+    match client::get(address, &format!("/api/v1/query?query={query}")) {
+        Ok(answer) => {
+            let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let series = answer["data"]["result"].as_array();
+            series.cloned().unwrap_or_default()
+        }
+        // Not started yet.
+        Err(_) => Vec::new(),
+    }
+}
+
+fn api(address: &str, path: &str) -> Value {
+    let answer = client::get(address, path).unwrap();
+    let mut answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["status"], "success", "{path}");
+    answer["data"].take()
+}
