@@ -20,7 +20,7 @@ use crate::support::skip;
 const DEVICES: &[&str] = &[
     "link add veth.up type veth peer name veth.peer",
     "link set veth.up up",
-    "link set veth.peer up mtu 9000 txqueuelen 4294967295",
+    "link set veth.peer up mtu 9000 txqueuelen 0",
     "link add name NAME type veth peer name veth.down",
     "link set NAME up",
     "link add bridge0 type bridge",

@@ -90,11 +90,6 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
         "weir has more collectors",
     ),
     (
-        "node_network_receive_nohandler_total",
-        Known::OnlyThere,
-        "not in /proc/net/dev, only in rtnetlink's answer",
-    ),
-    (
         "node_network_info",
         Known::LabelHere("adminstate"),
         "later versions of node_exporter have it",
