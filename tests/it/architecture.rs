@@ -61,6 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "links",
             "metric",
+            "netlink",
             "parse",
             "probes",
             "rtnetlink",
