@@ -111,7 +111,11 @@ fn an_interrupted_dump_says_so() {
 fn a_refusal_carries_its_errno() {
     for (kind, code, errno) in [
         (NLMSG_ERROR, -2, Errno::NOENT),
-        (NLMSG_ERROR, -95, Errno::OPNOTSUPP),
+        (
+            NLMSG_ERROR,
+            -Errno::OPNOTSUPP.raw_os_error(),
+            Errno::OPNOTSUPP,
+        ),
         (NLMSG_DONE, -2, Errno::NOENT),
         (NLMSG_ERROR, -100_000, Errno::PROTO),
         (NLMSG_ERROR, i32::MIN, Errno::PROTO),
