@@ -105,7 +105,8 @@ build_with_zig() {
 # which needs the emulator again.
 run_tests() {
     runner=CARGO_TARGET_$(echo "$target" | tr 'a-z-' 'A-Z_')_RUNNER
-    export "$runner=$1"
+    # Optimised: under the emulator that saves more than it costs.
+    export "$runner=$1" CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=none
     zig_cargo test std,panic_unwind,test --lib
     zig_cargo test std,panic_unwind,test --test it -- --skip http::
 }
