@@ -28,6 +28,7 @@ pub mod parse;
 pub mod probes;
 pub mod process;
 pub mod rfc3339;
+pub mod rtnetlink;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;

@@ -2,19 +2,36 @@
 //! other collector. One line in [`ALL`] registers it.
 
 pub mod arp;
+pub mod bonding;
 pub mod conntrack;
+pub mod cpu;
+pub mod entropy;
 pub mod ephemeral_ports;
+pub mod filefd;
+pub mod filesystem;
+pub mod ipvs;
 pub mod listeners;
+pub mod lnstat;
+pub mod loadavg;
+pub mod meminfo;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
+pub mod network_route;
+pub mod qdisc;
 pub mod sockstat;
 pub mod softnet;
+pub mod stat;
 pub mod tcpstat;
+pub mod thermal_zone;
 pub mod throughput;
+pub mod time;
 #[cfg(test)]
 mod tree;
 pub mod udp_queues;
+pub mod uname;
+pub mod uptime;
+pub mod xfrm;
 
 use std::fmt;
 use std::rc::Rc;
@@ -25,7 +42,7 @@ use crate::files::Files;
 use crate::links::Links;
 use crate::metric::Batch;
 use crate::metric::Desc;
-use crate::netlink::NetlinkError;
+use crate::rtnetlink::NetlinkError;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
@@ -33,17 +50,34 @@ use crate::sockets::SurveyError;
 /// Every collector, in the order in which they run and are listed.
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
+    &bonding::SPEC,
     &conntrack::SPEC,
+    &cpu::SPEC,
+    &entropy::SPEC,
     &ephemeral_ports::SPEC,
+    &filefd::SPEC,
+    &filesystem::SPEC,
+    &ipvs::SPEC,
     &listeners::SPEC,
+    &lnstat::SPEC,
+    &loadavg::SPEC,
+    &meminfo::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
+    &network_route::SPEC,
+    &qdisc::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &stat::SPEC,
     &tcpstat::SPEC,
+    &thermal_zone::SPEC,
     &throughput::SPEC,
+    &time::SPEC,
     &udp_queues::SPEC,
+    &uname::SPEC,
+    &uptime::SPEC,
+    &xfrm::SPEC,
 ];
 
 /// What is known of a collector without making one.
@@ -98,8 +132,8 @@ pub enum CollectError {
     File(FileError),
     /// The walk over the sockets.
     Sockets(SurveyError),
-    /// The list of network devices.
-    Links(NetlinkError),
+    /// Netlink.
+    Netlink(NetlinkError),
     /// A file that the last tick sampled.
     Sampled(Rc<FileError>),
     /// The collector panicked, with what it said.
@@ -111,7 +145,7 @@ impl fmt::Display for CollectError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Sockets(error) => error.fmt(f),
-            Self::Links(error) => error.fmt(f),
+            Self::Netlink(error) => error.fmt(f),
             Self::Sampled(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
@@ -126,14 +160,14 @@ impl From<FileError> for CollectError {
     }
 }
 
-impl From<SurveyError> for CollectError {
-    fn from(error: SurveyError) -> Self {
-        Self::Sockets(error)
+impl From<NetlinkError> for CollectError {
+    fn from(error: NetlinkError) -> Self {
+        Self::Netlink(error)
     }
 }
 
-impl From<NetlinkError> for CollectError {
-    fn from(error: NetlinkError) -> Self {
-        Self::Links(error)
+impl From<SurveyError> for CollectError {
+    fn from(error: SurveyError) -> Self {
+        Self::Sockets(error)
     }
 }

@@ -23,8 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "http",
             "instruments",
             "links",
-            "process",
             "log",
+            "process",
             "metric",
             "parse",
             "probes",
@@ -57,8 +57,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "collectors",
         &[
-            "config", "files", "links", "metric", "netlink", "parse", "probes", "sampler",
-            "sockets", "tc",
+            "config",
+            "files",
+            "links",
+            "metric",
+            "parse",
+            "probes",
+            "rtnetlink",
+            "sampler",
+            "sockets",
+            "tc",
         ],
     ),
     ("sampler", &["config", "files", "parse"]),
@@ -79,6 +87,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("parse", &[]),
     ("rfc3339", &[]),
+    // What a route is stands with the file of that name.
+    ("rtnetlink", &["netlink", "parse"]),
     ("sys", &[]),
 ];
 
