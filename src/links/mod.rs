@@ -5,10 +5,12 @@
 //! are not in that list: a second dump, over generic netlink, has them where the kernel is new enough, and sysfs elsewhere.
 //!
 //! Whether the kernel is asked or sysfs read is decided at the first scrape and then kept, so that a series does not
-//! change its meaning; only files are read when one of the trees is not the running kernel's.
+//! change its meaning; only files are read when the tree is not the running kernel's.
 
 pub mod link;
 pub mod linkmodes;
+
+use std::collections::BTreeMap;
 
 use crate::files::Files;
 use crate::netlink::NetlinkError;
@@ -16,6 +18,9 @@ use crate::netlink::generic;
 use crate::netlink::settled;
 
 pub use self::link::Link;
+
+/// Names by index.
+pub type Names = BTreeMap<u32, Vec<u8>>;
 
 /// What a device says of its speed and duplex.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,9 +104,19 @@ impl Links {
         Ok(found.then_some(&self.links))
     }
 
+    /// The devices' names by their indexes, for lists that have only those. `None` where the kernel does not list them.
+    ///
+    /// # Errors
+    /// The same for every caller of one scrape.
+    pub fn names(&mut self, files: &Files) -> Result<Option<Names>, NetlinkError> {
+        let name = |link: &Link| (link.ifindex, link.name.clone());
+        let links = self.all(files)?;
+        Ok(links.map(|links| links.iter().map(name).collect()))
+    }
+
     /// Whether there is a dump of this scrape.
     fn ask(&mut self, files: &Files) -> Result<bool, NetlinkError> {
-        if self.choice == Choice::Sysfs || !files.live_sysfs() {
+        if self.choice == Choice::Sysfs || !files.live() {
             return Ok(false);
         }
         let asked = match self.asked.take() {

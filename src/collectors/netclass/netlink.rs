@@ -72,6 +72,10 @@ impl Netclass {
         batch: &mut Batch,
     ) -> Result<bool, CollectError> {
         let files = context.files;
+        // Whoever names another sysfs wants its devices.
+        if !files.live_sysfs() {
+            return Ok(false);
+        }
         let Some(links) = context.links.with_modes(files)? else {
             return Ok(false);
         };
