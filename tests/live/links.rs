@@ -13,6 +13,7 @@ use std::time::Instant;
 use crate::running::Namespace;
 use crate::running::PATIENCE;
 use crate::running::WEIR;
+use crate::running::Weir;
 use crate::running::installed;
 use crate::support::skip;
 
@@ -138,4 +139,36 @@ fn both_sources_give_the_same_samples() {
         .iter()
         .any(|sample| sample.contains("ifalias=\"up\\\"link\\\\ two\""));
     assert!(alias, "{listed:#?}");
+}
+
+#[test]
+fn what_is_kept_from_one_scrape_to_the_next_follows_the_device() {
+    let namespace = match Namespace::new() {
+        Ok(namespace) => namespace,
+        Err(reason) => return skip(&reason),
+    };
+    namespace.ip("link add kept0 type veth peer name kept1");
+    let mut command = namespace.command(WEIR);
+    command.args([
+        "--web.listen-address=127.0.0.1:0",
+        "--collector.disable-defaults",
+    ]);
+    let weir = Weir::launch(command.arg("--collector.netclass"));
+    let has = |sample: &str| {
+        let mut client = namespace.connect(&weir.address).unwrap();
+        let answer = client.get("/metrics", "").unwrap();
+        let text = answer.text().unwrap();
+        assert!(text.lines().any(|line| line == sample), "{sample}\n{text}");
+    };
+    has("node_network_name_assign_type{device=\"kept0\"} 3");
+    namespace.ip("link set kept0 name kept2");
+    has("node_network_name_assign_type{device=\"kept2\"} 4");
+    has("node_network_address_assign_type{device=\"kept2\"} 1");
+    namespace.ip("link set kept2 address 02:00:00:00:00:09");
+    has("node_network_address_assign_type{device=\"kept2\"} 3");
+    // Another device takes the name.
+    namespace.ip("link del kept2");
+    namespace.ip("link add kept2 type veth peer name kept1");
+    has("node_network_name_assign_type{device=\"kept2\"} 3");
+    has("node_network_address_assign_type{device=\"kept2\"} 1");
 }

@@ -291,6 +291,32 @@ mod tests {
     }
 
     #[test]
+    fn what_an_old_kernel_does_not_list_is_read_from_sysfs() {
+        let files = Files::open(Path::new("/proc"), Path::new("/sys")).unwrap();
+        let mut links = crate::links::Links::default();
+        let Some(links) = links.with_modes(&files).unwrap() else {
+            return;
+        };
+        let told = |link: &Link| {
+            let known = Attributed::read(link, &files, Instant::now()).unwrap();
+            let mut device = Device::default();
+            device.take(link, &known, &files).unwrap();
+            (device.flags, device.speed, device.duplex, known.shown)
+        };
+        for link in links {
+            // Before Linux 6.0, and before 5.6.
+            let old = Link {
+                allmulti: None,
+                modes: Modes::Unasked,
+                ..link.clone()
+            };
+            let (new, old) = (told(link), told(&old));
+            // Another namespace's /sys says nothing of this one's devices.
+            assert!(!new.3 || new == old, "{link:?}: {new:?} {old:?}");
+        }
+    }
+
+    #[test]
     fn addresses_as_sysfs_writes_them() {
         let text = |address: &[u8]| {
             let mut text = String::new();
