@@ -20,6 +20,7 @@ pub mod throughput;
 #[cfg(test)]
 mod tree;
 pub mod udp_queues;
+pub mod wifi;
 pub mod xfrm;
 
 use std::fmt;
@@ -54,6 +55,7 @@ pub static ALL: &[&Spec] = &[
     &tcpstat::SPEC,
     &throughput::SPEC,
     &udp_queues::SPEC,
+    &wifi::SPEC,
     &xfrm::SPEC,
 ];
 

@@ -61,6 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "links",
             "metric",
+            "nl80211",
             "parse",
             "probes",
             "rtnetlink",
@@ -75,6 +76,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
+    ("nl80211", &["netlink"]),
     ("tc", &["files", "parse", "sys"]),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
