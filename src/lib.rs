@@ -24,6 +24,7 @@ pub mod links;
 pub mod log;
 pub mod metric;
 pub mod netlink;
+pub mod nl80211;
 pub mod parse;
 pub mod probes;
 pub mod process;

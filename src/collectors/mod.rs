@@ -31,6 +31,7 @@ mod tree;
 pub mod udp_queues;
 pub mod uname;
 pub mod uptime;
+pub mod wifi;
 pub mod xfrm;
 
 use std::fmt;
@@ -77,6 +78,7 @@ pub static ALL: &[&Spec] = &[
     &udp_queues::SPEC,
     &uname::SPEC,
     &uptime::SPEC,
+    &wifi::SPEC,
     &xfrm::SPEC,
 ];
 
