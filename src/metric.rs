@@ -256,6 +256,13 @@ impl Batch {
         });
     }
 
+    /// Takes the samples of some families back out; a family without samples is on no page.
+    pub fn leave_out(&mut self, unwanted: impl Fn(&Family) -> bool) {
+        let unwanted: Vec<bool> = self.families.iter().map(unwanted).collect();
+        self.samples
+            .retain(|sample| unwanted.get(sample.family as usize) != Some(&true));
+    }
+
     /// The families, in the order in which they first appeared.
     #[must_use]
     pub fn families(&self) -> &[Family] {

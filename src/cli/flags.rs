@@ -293,6 +293,11 @@ pub(super) static FLAGS: &[Flag] = &[
         },
     ),
     switch(
+        "--companion",
+        "node_exporter runs here too: leave out every family that it has (node_*).",
+        |config| config.companion = true,
+    ),
+    switch(
         "--once",
         "Print the metrics to standard output and exit.",
         |config| config.once = true,

@@ -62,6 +62,21 @@ pub struct Spec {
     pub make: fn(&Config) -> Box<dyn Collector>,
 }
 
+impl Spec {
+    /// Every family that it declares.
+    pub fn declared(&self) -> impl Iterator<Item = &'static Desc> {
+        let listed = self.families.iter().chain(self.patterns).copied();
+        listed.chain(self.verdict)
+    }
+}
+
+/// Whether a family is one of node_exporter's. Every name that begins with `node_` is: ours begin with `weir_` or are
+/// the seeds'.
+#[must_use]
+pub fn is_node_exporters(family: &str) -> bool {
+    family.starts_with("node_")
+}
+
 /// One question, asked at each scrape.
 pub trait Collector {
     /// Writes what it finds into the batch. What it wrote is taken back when it fails.
