@@ -54,6 +54,8 @@ pub struct Config {
     pub netclass_ignore_invalid_speed: bool,
     /// The fields that netstat exports, as `Proto_Field`.
     pub netstat_fields: Regex,
+    /// The most devices that each collector shows.
+    pub limit_devices: usize,
     /// Leave out every family that a node_exporter on the same machine has.
     pub companion: bool,
     /// Print the metrics once and exit.
@@ -222,6 +224,7 @@ impl Default for Config {
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
+            limit_devices: 1000,
             companion: false,
             once: false,
             log_level: log::LevelFilter::Info,

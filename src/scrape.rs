@@ -61,7 +61,7 @@ static SOURCE: Desc = Desc::gauge(
 static LEFT_OUT: Desc = Desc::gauge(
     "weir_series_left_out",
     &["collector"],
-    "How many series a collector's limit left out of this scrape.",
+    "How many a collector's limit left out of this scrape: devices, listeners or destinations with all their series.",
 );
 
 /// The enabled collectors and what they share.

@@ -292,6 +292,16 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    one(
+        "--limit.devices",
+        "N",
+        "1000",
+        "The most devices that each collector shows; those with the lowest indexes stay.",
+        |config, text| {
+            config.limit_devices = number(text, 1, 1_000_000)?;
+            Ok(())
+        },
+    ),
     switch(
         "--companion",
         "node_exporter runs here too: leave out every family that it has (node_*).",

@@ -7,6 +7,7 @@
 //! Entries that are no devices (`bonding_masters` is a file) are passed over, and so is a device that goes away while it is
 //! read: `ifindex`, which every device has, is read last and tells whether it is still there.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use regex_lite::Regex;
@@ -15,6 +16,8 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::devices::ifindex;
+use crate::devices::keep_lowest;
 use crate::files::Attributes;
 use crate::files::FileError;
 use crate::metric::Batch;
@@ -54,6 +57,7 @@ pub static SPEC: Spec = Spec {
         Box::new(Netclass {
             ignored: config.netclass_ignored.clone(),
             ignore_invalid_speed: config.netclass_ignore_invalid_speed,
+            limit: config.limit_devices,
             device: Device::default(),
         })
     },
@@ -189,6 +193,7 @@ static NUMBERS: [(&str, &Desc); 14] = [
 struct Netclass {
     ignored: Regex,
     ignore_invalid_speed: bool,
+    limit: usize,
     /// The device that is being read, kept for its memory.
     device: Device,
 }
@@ -216,11 +221,17 @@ impl Collector for Netclass {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         let files = context.files;
-        for entry in files.sys_entries("class/net")?.unwrap_or_default() {
+        let Some(mut entries) = files.sys_entries("class/net")? else {
+            return Ok(());
+        };
+        entries.retain(|entry| !self.ignored.is_match(&printable(entry.as_encoded_bytes())));
+        let index = |entry: &OsString| ifindex(files, entry.as_encoded_bytes());
+        if entries.len() > self.limit {
+            entries.retain(|entry| index(entry).is_some());
+        }
+        context.left_out = Some(keep_lowest(&mut entries, self.limit, index));
+        for entry in entries {
             let name = printable(entry.as_encoded_bytes());
-            if self.ignored.is_match(&name) {
-                continue;
-            }
             let path = Path::new("class/net").join(&entry);
             let Some(attributes) = files.sys_directory(path)? else {
                 continue;

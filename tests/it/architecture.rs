@@ -55,10 +55,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "collectors",
         &[
-            "config", "files", "metric", "parse", "probes", "sampler", "sockets", "tc",
+            "config", "devices", "files", "metric", "parse", "probes", "sampler", "sockets", "tc",
         ],
     ),
-    ("sampler", &["config", "files", "parse"]),
+    ("sampler", &["config", "devices", "files", "parse"]),
+    ("devices", &["files", "parse"]),
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "parse", "sys"]),
     ("tc", &["files", "parse", "sys"]),
