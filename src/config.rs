@@ -54,6 +54,8 @@ pub struct Config {
     pub netclass_ignore_invalid_speed: bool,
     /// The fields that netstat exports, as `Proto_Field`.
     pub netstat_fields: Regex,
+    /// Where textfile looks for files; each may hold `*` and `?`.
+    pub textfile_directories: Vec<PathBuf>,
     /// The most devices that each collector shows.
     pub limit_devices: usize,
     /// Leave out every family that a node_exporter on the same machine has.
@@ -224,6 +226,7 @@ impl Default for Config {
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
+            textfile_directories: Vec::new(),
             limit_devices: 1000,
             companion: false,
             once: false,

@@ -8,6 +8,8 @@
 //! A captured tree may carry a file `CAPTURE` beside its `proc`, with lines `byte_order: big` and `page_size: 65536`;
 //! what it does not say is this machine's.
 
+pub mod regular;
+
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt;
@@ -50,6 +52,8 @@ pub enum Cause {
     Parse(ParseError),
     /// It is larger than the bound, in bytes.
     TooLarge(usize),
+    /// It is a FIFO, a device or a directory.
+    NotRegular,
 }
 
 impl fmt::Display for FileError {
@@ -57,6 +61,7 @@ impl fmt::Display for FileError {
         match &self.cause {
             Cause::Io(errno) => write!(f, "{}: {}", self.path, io::Error::from(*errno)),
             Cause::Parse(error) => write!(f, "{}:{error}", self.path),
+            Cause::NotRegular => write!(f, "{}: expected a regular file", self.path),
             Cause::TooLarge(limit) => write!(
                 f,
                 "{}: expected at most {limit} bytes, found more",

@@ -17,6 +17,8 @@ pub enum Kind {
     Gauge,
     /// Buckets, sum and count.
     Histogram,
+    /// Quantiles, sum and count: only what a text file brings.
+    Summary,
     /// Of unknown type: what node_exporter exports as untyped.
     Untyped,
 }
@@ -29,6 +31,7 @@ impl Kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
+            Kind::Summary => "summary",
             Kind::Untyped => "untyped",
         }
     }
@@ -227,6 +230,20 @@ impl Batch {
             .find(desc)
             .unwrap_or_else(|| self.open(Family::Shared(Rc::clone(desc))));
         self.add(family, Part::Plain, NO_LABELS, value);
+    }
+
+    /// Adds a line of a family that a text file brings, whose samples may each have labels of their own.
+    pub fn push_foreign(&mut self, desc: &Rc<Desc>, part: Part, labels: Labels, value: f64) {
+        let family = self
+            .find(desc)
+            .unwrap_or_else(|| self.open(Family::Shared(Rc::clone(desc))));
+        self.last = family;
+        self.samples.push(Sample {
+            family: offset(family),
+            part,
+            labels,
+            value,
+        });
     }
 
     /// Where the batch stands now.

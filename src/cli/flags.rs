@@ -292,6 +292,16 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    Flag {
+        name: "--collector.textfile.directory",
+        value: "DIR",
+        default: "",
+        help: "Where textfile reads *.prom files; * and ? stand for parts of names; repeatable.",
+        set: Set::Many(|config, values| {
+            config.textfile_directories = values.iter().map(PathBuf::from).collect();
+            Ok(())
+        }),
+    },
     one(
         "--limit.devices",
         "N",

@@ -11,6 +11,7 @@ pub mod netstat;
 pub mod sockstat;
 pub mod softnet;
 pub mod tcpstat;
+pub mod textfile;
 pub mod throughput;
 #[cfg(test)]
 mod tree;
@@ -40,6 +41,7 @@ pub static ALL: &[&Spec] = &[
     &sockstat::SPEC,
     &softnet::SPEC,
     &tcpstat::SPEC,
+    &textfile::SPEC,
     &throughput::SPEC,
     &udp_queues::SPEC,
 ];
@@ -67,6 +69,24 @@ impl Spec {
     pub fn declared(&self) -> impl Iterator<Item = &'static Desc> {
         let listed = self.families.iter().chain(self.patterns).copied();
         listed.chain(self.verdict)
+    }
+
+    /// Whether a name is that of a declared family; in a pattern `<Field>` stands for one word or more of the kernel's.
+    #[must_use]
+    pub fn fits(pattern: &str, name: &str) -> bool {
+        let Some((head, rest)) = pattern.split_once('<') else {
+            return pattern == name;
+        };
+        let Some((_, tail)) = rest.split_once('>') else {
+            return false;
+        };
+        let Some(name) = name.strip_prefix(head) else {
+            return false;
+        };
+        (1..=name.len()).any(|length| {
+            name.get(length..)
+                .is_some_and(|rest| Self::fits(tail, rest))
+        })
     }
 }
 

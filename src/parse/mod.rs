@@ -19,6 +19,7 @@ pub mod nf_conntrack;
 pub mod snmp6;
 pub mod sockstat;
 pub mod softnet_stat;
+pub mod textfile;
 
 use std::borrow::Cow;
 use std::fmt;

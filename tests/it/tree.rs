@@ -22,10 +22,11 @@ use weir::scrape::Families;
 
 /// What no fixture decides: durations, this process's own figures, the clock, and file systems, which are asked by their
 /// mount points on the machine that runs the test.
-const NOT_FROM_FILES: [&str; 7] = [
+const NOT_FROM_FILES: [&str; 8] = [
     "node_scrape_collector_duration_seconds",
     "weir_collector_duration_seconds",
     "process_",
+    "node_textfile_mtime_seconds",
     "node_time_seconds",
     "node_time_zone_offset_seconds",
     "node_filesystem_",
@@ -101,6 +102,10 @@ impl Host {
             sysfs: root.join("sys"),
             collectors: ALL.iter().map(|spec| spec.name).collect(),
             sockets_source: SocketsSource::Auto,
+            textfile_directories: Some(root.join("textfile"))
+                .into_iter()
+                .filter(|directory| directory.is_dir())
+                .collect(),
             ..Config::default()
         };
         change(&mut config);
