@@ -6,6 +6,7 @@ mod devices;
 mod node_exporter;
 mod process;
 mod prometheus;
+mod promql;
 mod promtool;
 mod running;
 mod sockets;
