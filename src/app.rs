@@ -31,7 +31,7 @@ use crate::http::page::PageRun;
 use crate::instruments::Counts;
 use crate::instruments::Instruments;
 use crate::parse::printable;
-use crate::process;
+use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::scrape::Outcome;
@@ -77,7 +77,9 @@ impl std::error::Error for RunError {}
 /// When it cannot start, or standard output refuses the metrics.
 pub fn run(config: &Config) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
-    let files = Files::open(&config.procfs, &config.sysfs).map_err(RunError::Files)?;
+    let files = Files::open(&config.procfs, &config.sysfs)
+        .map_err(RunError::Files)?
+        .with_rootfs(&config.rootfs);
     let mut app = App::new(config, files)?;
     if config.once {
         app.print_once()
@@ -92,6 +94,7 @@ struct App<'a> {
     sampler: Sampler,
     instruments: Instruments,
     started: Instant,
+    process: Process,
     /// Why the own process could not be measured in the last scrape.
     process_error: Option<String>,
     /// What the HTTP server counted, as of the request that is being answered.
@@ -100,6 +103,8 @@ struct App<'a> {
     listening: Vec<String>,
     /// Samples in the last answer at /metrics.
     samples: usize,
+    /// The bytes of the last answer.
+    length: usize,
 }
 
 impl<'a> App<'a> {
@@ -112,11 +117,13 @@ impl<'a> App<'a> {
             sampler: Sampler::new(config),
             instruments,
             started: Instant::now(),
+            process: Process::begin(),
             process_error: None,
             server: http::Stats::default(),
             port: 0,
             listening: Vec::new(),
             samples: 0,
+            length: 0,
         })
     }
 
@@ -172,11 +179,14 @@ impl<'a> App<'a> {
             refused: self.server.refused,
             ticks: self.sampler.ticks(),
         });
-        let mut text = Vec::new();
+        // One page is about as long as the last one; growing step by step would touch twice the memory.
+        let mut text = Vec::with_capacity(self.length + self.length / 8);
         let (batch, files) = self.engine.scrape(collect, exclude, &self.sampler)?;
         self.instruments.write(batch, counts);
         if self.config.exporter_metrics {
-            let error = process::write(batch, files)
+            let error = self
+                .process
+                .write(batch, files)
                 .err()
                 .map(|error| error.to_string());
             if let Some(error) = error.as_ref().filter(|_| self.process_error != error) {
@@ -186,6 +196,7 @@ impl<'a> App<'a> {
         }
         exposition::encode(batch, &mut text);
         self.samples = batch.samples().len();
+        self.length = text.len();
         self.instruments.scraped(begun.elapsed());
         Ok(text)
     }

@@ -3,7 +3,7 @@
 //! From /proc/self/stat below the procfs root, read with the procfs crate; a captured tree has none, and then there is no
 //! family.
 
-use std::time::Duration;
+use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
@@ -17,6 +17,9 @@ use crate::metric::Desc;
 use crate::metric::NO_LABELS;
 use crate::parse::ParseError;
 use crate::parse::float;
+
+/// The wall clock was set when it moved by more than this against the monotonic one, in seconds.
+const CLOCK_STEP: f64 = 1.0;
 
 /// Every family that this file writes.
 pub static FAMILIES: &[&Desc] = &[
@@ -63,7 +66,7 @@ static RESIDENT_BYTES: Desc = Desc::gauge(
 static START_SECONDS: Desc = Desc::gauge(
     "process_start_time_seconds",
     &[],
-    "When this process started, in seconds since 1970, from /proc/self/stat.",
+    "When this process started, in seconds since 1970, by the clock as it is set now.",
 );
 static THREADS: Desc = Desc::gauge(
     "process_threads",
@@ -71,11 +74,47 @@ static THREADS: Desc = Desc::gauge(
     "Threads of this process, from /proc/self/stat.",
 );
 
-/// Writes the process as it is now.
-///
-/// # Errors
-/// When /proc/self is there but cannot be read.
-pub fn write(batch: &mut Batch, files: &Files) -> Result<(), FileError> {
+/// The process since it began.
+pub struct Process {
+    begun: Instant,
+    /// In seconds since 1970; fixed, so that clocks that run apart a little do not look like a restart.
+    start: f64,
+}
+
+impl Process {
+    /// The process begins now.
+    #[must_use]
+    pub fn begin() -> Self {
+        let begun = Instant::now();
+        Self {
+            begun,
+            start: start_seconds(begun),
+        }
+    }
+
+    /// Writes the process as it is now.
+    ///
+    /// # Errors
+    /// When /proc/self is there but cannot be read.
+    pub fn write(&mut self, batch: &mut Batch, files: &Files) -> Result<(), FileError> {
+        // A router without a battery starts in 1970 and learns the time later.
+        let start = start_seconds(self.begun);
+        if (start - self.start).abs() > CLOCK_STEP {
+            self.start = start;
+        }
+        batch_process(batch, files, self.start)
+    }
+}
+
+/// When the process began by the wall clock as it is set now, in seconds since 1970.
+fn start_seconds(begun: Instant) -> f64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    now.saturating_sub(begun.elapsed()).as_secs_f64()
+}
+
+fn batch_process(batch: &mut Batch, files: &Files, start: f64) -> Result<(), FileError> {
     let stat = files.proc("self/stat", |bytes| {
         Stat::from_read(bytes)
             .map_err(|_| ParseError::new(1, "stat", "the fields of proc_pid_stat(5)", bytes))
@@ -110,31 +149,13 @@ pub fn write(batch: &mut Batch, files: &Files) -> Result<(), FileError> {
         NO_LABELS,
         float(stat.rss * files.page_size()),
     );
-    batch.push(
-        &START_SECONDS,
-        NO_LABELS,
-        boot_seconds() + float(stat.starttime) / ticks,
-    );
+    batch.push(&START_SECONDS, NO_LABELS, start);
     #[expect(
         clippy::cast_precision_loss,
         reason = "a count of threads is far below 2^53"
     )]
     batch.push(&THREADS, NO_LABELS, stat.num_threads as f64);
     Ok(())
-}
-
-/// When the machine booted, in whole seconds since 1970, as `btime` in /proc/stat says it: that file is long on a
-/// machine with many CPUs, and the two clocks give the same.
-fn boot_seconds() -> f64 {
-    let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let up = Duration::new(
-        u64::try_from(up.tv_sec).unwrap_or(0),
-        u32::try_from(up.tv_nsec).unwrap_or(0),
-    );
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    now.saturating_sub(up).as_secs_f64().round()
 }
 
 #[cfg(test)]
@@ -147,7 +168,9 @@ mod tests {
         let files =
             Files::open(Path::new("/proc"), Path::new("/sys")).expect("this machine has both");
         let mut batch = Batch::default();
-        write(&mut batch, &files).expect("/proc/self is readable");
+        Process::begin()
+            .write(&mut batch, &files)
+            .expect("/proc/self is readable");
         let value = |desc: &Desc| {
             let family = batch
                 .families()
@@ -169,8 +192,9 @@ mod tests {
             .expect("after 1970")
             .as_secs_f64();
         let age = now - value(&START_SECONDS).expect("written");
-        assert!((-2.0..3600.0).contains(&age), "started {age} s ago");
-        assert!(value(&RESIDENT_BYTES).expect("written") > 100_000.0);
+        assert!((-2.0..60.0).contains(&age), "started {age} s ago");
+        // Emulators leave it at zero.
+        assert!(value(&RESIDENT_BYTES).is_some_and(|bytes| bytes == 0.0 || bytes > 100_000.0));
         assert!(value(&OPEN_FDS) < value(&MAX_FDS));
     }
 }

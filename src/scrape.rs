@@ -17,6 +17,7 @@ use crate::collectors::Spec;
 use crate::collectors::is_node_exporters;
 use crate::config::Config;
 use crate::files::Files;
+use crate::links::Links;
 use crate::log::panic_message;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -69,6 +70,7 @@ pub struct Engine {
     config: Config,
     files: Files,
     sockets: Sockets,
+    links: Links,
     collectors: Vec<Active>,
     batch: Batch,
 }
@@ -123,6 +125,7 @@ impl Engine {
             config: config.clone(),
             files,
             sockets,
+            links: Links::default(),
             collectors,
             batch: Batch::default(),
         }
@@ -190,6 +193,7 @@ impl Engine {
         };
         self.batch.clear();
         self.sockets.begin();
+        self.links.begin();
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
             let empty =
@@ -199,6 +203,7 @@ impl Engine {
                     files: &self.files,
                     sampler,
                     sockets: &mut self.sockets,
+                    links: &mut self.links,
                     source: None,
                     left_out: None,
                 };

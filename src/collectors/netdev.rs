@@ -1,6 +1,7 @@
 //! What went through every network device: bytes, packets and errors, from `/proc/net/dev`.
 //!
-//! Names and sums are those of node_exporter's netdev collector. Its `receive_nohandler` is not in this file.
+//! Names and sums are those of node_exporter's netdev collector. Its `receive_nohandler` is not in this file; it comes from
+//! the kernel's list of devices, where that can be asked (Linux 4.6).
 
 use std::collections::HashSet;
 
@@ -11,6 +12,7 @@ use crate::collectors::Spec;
 use crate::config::DeviceFilter;
 use crate::devices::ifindex;
 use crate::devices::keep_lowest;
+use crate::links;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::dev;
@@ -32,6 +34,7 @@ pub static SPEC: Spec = Spec {
         &RECEIVE_FRAME,
         &RECEIVE_COMPRESSED,
         &RECEIVE_MULTICAST,
+        &RECEIVE_NOHANDLER,
         &TRANSMIT_BYTES,
         &TRANSMIT_PACKETS,
         &TRANSMIT_ERRS,
@@ -92,6 +95,11 @@ static RECEIVE_MULTICAST: Desc = Desc::counter(
     "node_network_receive_multicast_total",
     DEVICE,
     "Multicast packets received by the device, from /proc/net/dev.",
+);
+static RECEIVE_NOHANDLER: Desc = Desc::counter(
+    "node_network_receive_nohandler_total",
+    DEVICE,
+    "Packets received by a port that is not in use (a bond's inactive one, say), from RTM_GETLINK.",
 );
 static TRANSMIT_BYTES: Desc = Desc::counter(
     "node_network_transmit_bytes_total",
@@ -167,6 +175,9 @@ impl Collector for Netdev {
         context: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
+        // The one counter is no reason to lose the other sixteen; netclass tells what is wrong with the list.
+        let links = context.links.all(context.files).ok().flatten();
+        let links = links.unwrap_or_default();
         let files = context.files;
         context.left_out = files.net("dev", |bytes| {
             let mut shown = Vec::new();
@@ -181,11 +192,20 @@ impl Collector for Netdev {
                 }
                 shown.push(row);
             }
-            let left_out = keep_lowest(&mut shown, self.limit, |row| ifindex(files, row.name));
+            let left_out = keep_lowest(&mut shown, self.limit, |row| {
+                links::find(links, row.name).map_or_else(
+                    || ifindex(files, row.name),
+                    |link| Some(link.ifindex.into()),
+                )
+            });
             for row in shown {
                 let labels = batch.labels(&[("device", &printable(row.name))]);
                 for (desc, counter) in FAMILIES {
                     batch.push(desc, labels, float(counter(&row.counters)));
+                }
+                let link = links::find(links, row.name);
+                if let Some(packets) = link.and_then(|link| link.receive_nohandler) {
+                    batch.push(&RECEIVE_NOHANDLER, labels, float(packets));
                 }
             }
             Ok(left_out)

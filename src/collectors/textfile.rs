@@ -274,7 +274,7 @@ pub fn is_ours(name: &str) -> bool {
 fn described(family: &Family<'_>, file: &str) -> Rc<Desc> {
     let help = family.help.as_deref().map(str::to_string);
     let help = help.unwrap_or_else(|| format!("Metric read from {file}"));
-    Desc::at_run_time(family.name.to_string(), kind(family.kind), help)
+    Desc::at_run_time(family.name.to_string(), kind(family.kind), &[], help)
 }
 
 fn kind(kind: Option<Type>) -> Kind {

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::config::SocketsSource;
 use crate::exposition;
 use crate::files::Files;
+use crate::links::Links;
 use crate::metric::Batch;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
@@ -26,6 +27,12 @@ impl Tree {
         let root = std::env::temp_dir().join(format!("weir-{}-{name}", std::process::id()));
         fs::create_dir_all(root.join("proc/net")).expect("a temporary directory");
         fs::create_dir_all(root.join("sys")).expect("a temporary directory");
+        // The samples in the tests are of a little-endian machine with pages of 4 KiB, whatever this one is.
+        fs::write(
+            root.join("CAPTURE"),
+            "byte_order: little\npage_size: 4096\n",
+        )
+        .expect("a file");
         Self { root }
     }
 
@@ -63,6 +70,7 @@ impl Tree {
             files: &files,
             sampler: &Sampler::default(),
             sockets: &mut Sockets::new(SocketsSource::Proc),
+            links: &mut Links::default(),
             source: None,
             left_out: None,
         };

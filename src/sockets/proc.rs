@@ -30,7 +30,8 @@ pub fn stream(
     };
     let broken = |error: ParseError| failed(Cause::Parse(error));
     let mut table = Table::new(files.byte_order());
-    let mut buffer = vec![0; PIECE];
+    // On the stack: musl's allocator would map and unmap it each time.
+    let mut buffer = [0; PIECE];
     // The start of a line whose end has not been read yet.
     let mut held = 0;
     loop {
