@@ -44,6 +44,7 @@ const DASHBOARD: &[&str] = &[
     "rate(node_network_transmit_fifo_total{instance=\"$node\",job=\"$job\"}[$__rate_interval])",
     "rate(node_network_transmit_compressed_total{instance=\"$node\",job=\"$job\"}[$__rate_interval])",
     "rate(node_network_receive_frame_total{instance=\"$node\",job=\"$job\"}[$__rate_interval])",
+    "rate(node_network_receive_nohandler_total{instance=\"$node\",job=\"$job\"}[$__rate_interval])",
     "rate(node_network_receive_multicast_total{instance=\"$node\",job=\"$job\"}[$__rate_interval])",
     "rate(node_network_transmit_colls_total{instance=\"$node\",job=\"$job\"}[$__rate_interval])",
     "rate(node_network_transmit_carrier_total{instance=\"$node\",job=\"$job\"}[$__rate_interval])",
@@ -132,6 +133,17 @@ const DASHBOARD: &[&str] = &[
     "process_max_fds{instance=\"$node\",job=\"$job\"}",
 ];
 
+/// What the page's variables, its head and the host's alerts ask.
+const HOST: &[&str] = &[
+    "node_uname_info{job=\"$job\"}",
+    "node_uname_info{job=\"$job\",sysname!=\"Darwin\"}",
+    "node_time_seconds{instance=\"$node\",job=\"$job\"} - node_boot_time_seconds{instance=\"$node\",job=\"$job\"}",
+    "node_load1{instance=\"$node\",job=\"$job\"}",
+    "node_memory_MemAvailable_bytes{job=\"$job\"} / node_memory_MemTotal_bytes{job=\"$job\"}",
+    "node_filesystem_avail_bytes{job=\"$job\",fstype!=\"\"} / node_filesystem_size_bytes{job=\"$job\",fstype!=\"\"}",
+    "sum by (mode) (rate(node_cpu_seconds_total{job=\"$job\"}[$__rate_interval]))",
+];
+
 const MIXIN: &[&str] = &[
     "sum without (device) (rate(node_network_receive_bytes_total{job=\"node\", device!=\"lo\"}[5m]))",
     "sum without (device) (rate(node_network_transmit_bytes_total{job=\"node\", device!=\"lo\"}[5m]))",
@@ -158,7 +170,7 @@ fn dashboards_and_alerts_have_answers() {
     let nothing = ask(&prometheus.address, "node_nonesuch");
     assert_eq!(nothing, [Value::Null; 0]);
     let mut empty = Vec::new();
-    for question in DASHBOARD.iter().chain(MIXIN) {
+    for question in DASHBOARD.iter().chain(HOST).chain(MIXIN) {
         let mut query = (*question).to_string();
         for (name, value) in VARIABLES {
             let value = if name == "$node" {
