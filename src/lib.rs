@@ -16,6 +16,7 @@ pub mod app;
 pub mod cli;
 pub mod collectors;
 pub mod config;
+pub mod devices;
 pub mod exposition;
 pub mod files;
 pub mod http;

@@ -58,6 +58,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "collectors",
         &[
             "config",
+            "devices",
             "files",
             "links",
             "metric",
@@ -71,7 +72,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tc",
         ],
     ),
-    ("sampler", &["config", "files", "parse"]),
+    ("sampler", &["config", "devices", "files", "parse"]),
+    ("devices", &["files", "parse"]),
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "netlink", "parse", "sys"]),
     ("links", &["files", "netlink", "parse"]),
