@@ -74,6 +74,12 @@ pub struct Config {
     pub netclass_ignore_invalid_speed: bool,
     /// The fields that netstat exports, as `Proto_Field`.
     pub netstat_fields: Regex,
+    /// Where textfile looks for files; each may hold `*` and `?`.
+    pub textfile_directories: Vec<PathBuf>,
+    /// The most devices that each collector shows.
+    pub limit_devices: usize,
+    /// Leave out every family that a node_exporter on the same machine has.
+    pub companion: bool,
     /// The mount points that filesystem leaves out.
     pub filesystem_mount_points_exclude: Option<Regex>,
     /// The types that filesystem leaves out.
@@ -249,6 +255,9 @@ impl Default for Config {
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
+            textfile_directories: Vec::new(),
+            limit_devices: 1000,
+            companion: false,
             filesystem_mount_points_exclude: Some(constant(MOUNT_POINTS_EXCLUDE)),
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
             qdisc_devices: DeviceFilter::default(),

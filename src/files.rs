@@ -11,6 +11,8 @@
 mod capture;
 mod rootfs;
 
+pub mod regular;
+
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt;
@@ -56,6 +58,8 @@ pub enum Cause {
     Parse(ParseError),
     /// It is larger than the bound, in bytes.
     TooLarge(usize),
+    /// It is a FIFO, a device or a directory.
+    NotRegular,
 }
 
 impl fmt::Display for FileError {
@@ -63,6 +67,7 @@ impl fmt::Display for FileError {
         match &self.cause {
             Cause::Io(errno) => write!(f, "{}: {}", self.path, io::Error::from(*errno)),
             Cause::Parse(error) => write!(f, "{}:{error}", self.path),
+            Cause::NotRegular => write!(f, "{}: expected a regular file", self.path),
             Cause::TooLarge(limit) => write!(
                 f,
                 "{}: expected at most {limit} bytes, found more",

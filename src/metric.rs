@@ -17,6 +17,8 @@ pub enum Kind {
     Gauge,
     /// Buckets, sum and count.
     Histogram,
+    /// Quantiles, sum and count: only what a text file brings.
+    Summary,
     /// Of unknown type: what node_exporter exports as untyped.
     Untyped,
 }
@@ -29,6 +31,7 @@ impl Kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
+            Kind::Summary => "summary",
             Kind::Untyped => "untyped",
         }
     }
@@ -228,6 +231,20 @@ impl Batch {
         self.add(family, Part::Plain, labels, value);
     }
 
+    /// Adds a line of a family that a text file brings, whose samples may each have labels of their own.
+    pub fn push_foreign(&mut self, desc: &Rc<Desc>, part: Part, labels: Labels, value: f64) {
+        let family = self
+            .find(desc)
+            .unwrap_or_else(|| self.open(Family::Shared(Rc::clone(desc))));
+        self.last = family;
+        self.samples.push(Sample {
+            family: offset(family),
+            part,
+            labels,
+            value,
+        });
+    }
+
     /// Where the batch stands now.
     #[must_use]
     pub fn mark(&self) -> Mark {
@@ -253,6 +270,13 @@ impl Batch {
             samples: 0,
             text: 0,
         });
+    }
+
+    /// Takes the samples of some families back out; a family without samples is on no page.
+    pub fn leave_out(&mut self, unwanted: impl Fn(&Family) -> bool) {
+        let unwanted: Vec<bool> = self.families.iter().map(unwanted).collect();
+        self.samples
+            .retain(|sample| unwanted.get(sample.family as usize) != Some(&true));
     }
 
     /// The families, in the order in which they first appeared.

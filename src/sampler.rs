@@ -5,9 +5,6 @@
 //! (another ifindex) or whose counters went back starts again: it has no rate until the next tick, never a negative or a
 //! huge one. Memory is some 300 bytes a device.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
@@ -15,10 +12,10 @@ use std::time::SystemTime;
 
 use crate::config::Config;
 use crate::config::DeviceFilter;
+use crate::devices::ifindex;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::parse::ParseError;
-use crate::parse::decimal;
 use crate::parse::dev;
 use crate::parse::dev::Counters;
 use crate::parse::float;
@@ -64,6 +61,12 @@ pub struct Device {
 }
 
 impl Device {
+    /// The device's index, as of the last tick.
+    #[must_use]
+    pub fn ifindex(&self) -> Option<u64> {
+        self.ifindex
+    }
+
     /// The highest byte rates of any tick of the last 60 seconds, receive and transmit.
     #[must_use]
     pub fn peak(&self) -> (f64, f64) {
@@ -303,17 +306,6 @@ impl Rates {
             transmit_errors: rate(before.transmit_errs, now.transmit_errs)?,
         })
     }
-}
-
-/// The device's index, by which a device that was made anew under the same name is told from the old one. A device that
-/// vanished since /proc/net/dev was read has none.
-fn ifindex(files: &Files, name: &[u8]) -> Option<u64> {
-    let directory = files
-        .sys_directory(Path::new("class/net").join(OsStr::from_bytes(name)))
-        .ok()??;
-    directory
-        .read("ifindex", |bytes| Ok(decimal(bytes)))
-        .ok()??
 }
 
 /// The two counters of the Tcp line of /proc/net/snmp, where this kernel has both.

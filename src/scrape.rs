@@ -14,6 +14,7 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::collectors::is_node_exporters;
 use crate::config::Config;
 use crate::files::Files;
 use crate::links::Links;
@@ -24,7 +25,14 @@ use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 
 /// The families that the engine itself writes.
-pub static FAMILIES: &[&Desc] = &[&SUCCESS, &DURATION, &SOURCE, &LEFT_OUT];
+pub static FAMILIES: &[&Desc] = &[
+    &SUCCESS,
+    &DURATION,
+    &COMPANION_SUCCESS,
+    &COMPANION_DURATION,
+    &SOURCE,
+    &LEFT_OUT,
+];
 
 static SUCCESS: Desc = Desc::gauge(
     "node_scrape_collector_success",
@@ -36,6 +44,16 @@ static DURATION: Desc = Desc::gauge(
     &["collector"],
     "How long the collector took in this scrape, in seconds.",
 );
+static COMPANION_SUCCESS: Desc = Desc::gauge(
+    "weir_collector_success",
+    &["collector"],
+    "Beside node_exporter: whether the collector succeeded in this scrape (1) or failed (0); the log says why.",
+);
+static COMPANION_DURATION: Desc = Desc::gauge(
+    "weir_collector_duration_seconds",
+    &["collector"],
+    "Beside node_exporter: how long the collector took in this scrape, in seconds.",
+);
 static SOURCE: Desc = Desc::gauge(
     "weir_source_info",
     &["collector", "source"],
@@ -44,7 +62,7 @@ static SOURCE: Desc = Desc::gauge(
 static LEFT_OUT: Desc = Desc::gauge(
     "weir_series_left_out",
     &["collector"],
-    "How many series a collector's limit left out of this scrape.",
+    "How many a collector's limit left out of this scrape: devices, listeners or destinations with all their series.",
 );
 
 /// The enabled collectors and what they share.
@@ -55,6 +73,16 @@ pub struct Engine {
     links: Links,
     collectors: Vec<Active>,
     batch: Batch,
+}
+
+/// Which families a page has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// All that the collectors find.
+    All,
+    /// Those that node_exporter does not have, for a page that is read beside its own: the same series from two targets
+    /// of one job count twice, and of two in one page one is dropped. Collectors that have no others do not run.
+    BesideNodeExporter,
 }
 
 /// How a collector fared when it last ran.
@@ -81,9 +109,10 @@ impl Engine {
 
     /// The same with another list of collectors.
     fn with(config: &Config, files: Files, list: &[&'static Spec]) -> Self {
-        let enabled = list
-            .iter()
-            .filter(|spec| config.collectors.contains(&spec.name));
+        let enabled = list.iter().filter(|spec| {
+            config.collectors.contains(&spec.name)
+                && (!config.companion || has_families_of_ours(spec))
+        });
         let collectors = enabled
             .map(|spec| Active {
                 spec,
@@ -126,6 +155,25 @@ impl Engine {
         unwanted: &[String],
         sampler: &Sampler,
     ) -> Result<(&mut Batch, &Files), String> {
+        let families = if self.config.companion {
+            Families::BesideNodeExporter
+        } else {
+            Families::All
+        };
+        self.scrape_for(families, wanted, unwanted, sampler)
+    }
+
+    /// The same for a page with other families than the configuration says.
+    ///
+    /// # Errors
+    /// A sentence for the client when a name is not that of an enabled collector.
+    pub fn scrape_for(
+        &mut self,
+        families: Families,
+        wanted: &[String],
+        unwanted: &[String],
+        sampler: &Sampler,
+    ) -> Result<(&mut Batch, &Files), String> {
         for name in wanted.iter().chain(unwanted) {
             if !self
                 .collectors
@@ -148,7 +196,9 @@ impl Engine {
         self.links.begin();
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
-            if selected(active.spec.name) {
+            let empty =
+                families == Families::BesideNodeExporter && !has_families_of_ours(active.spec);
+            if selected(active.spec.name) && !empty {
                 let mut context = Context {
                     files: &self.files,
                     sampler,
@@ -166,35 +216,38 @@ impl Engine {
                 ));
             }
         }
+        let [success, duration] = match families {
+            Families::All => [&SUCCESS, &DURATION],
+            Families::BesideNodeExporter => {
+                self.batch
+                    .leave_out(|family| is_node_exporters(&family.name));
+                [&COMPANION_SUCCESS, &COMPANION_DURATION]
+            }
+        };
         for (name, outcome, source, left_out) in health {
-            write_health(&mut self.batch, name, outcome, source, left_out);
+            let labels = self.batch.labels(&[("collector", name)]);
+            if let Some(outcome) = outcome {
+                let succeeded = f64::from(u8::from(outcome.error.is_none()));
+                self.batch
+                    .push(duration, labels, outcome.duration.as_secs_f64());
+                self.batch.push(success, labels, succeeded);
+            }
+            write_health(&mut self.batch, name, source, left_out);
         }
         Ok((&mut self.batch, &self.files))
     }
 }
 
-fn write_health(
-    batch: &mut Batch,
-    name: &str,
-    outcome: Option<&Outcome>,
-    source: Option<&str>,
-    left_out: Option<usize>,
-) {
-    let labels = batch.labels(&[("collector", name)]);
-    if let Some(outcome) = outcome {
-        batch.push(&DURATION, labels, outcome.duration.as_secs_f64());
-        batch.push(
-            &SUCCESS,
-            labels,
-            if outcome.error.is_none() { 1.0 } else { 0.0 },
-        );
-    }
+/// Whether a collector has a family that node_exporter does not have.
+fn has_families_of_ours(spec: &Spec) -> bool {
+    spec.declared().any(|desc| !is_node_exporters(&desc.name))
+}
+
+fn write_health(batch: &mut Batch, name: &str, source: Option<&str>, left_out: Option<usize>) {
     if let Some(count) = left_out {
-        batch.push(
-            &LEFT_OUT,
-            labels,
-            f64::from(u32::try_from(count).unwrap_or(u32::MAX)),
-        );
+        let labels = batch.labels(&[("collector", name)]);
+        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        batch.push(&LEFT_OUT, labels, count);
     }
     if let Some(source) = source {
         let labels = batch.labels(&[("collector", name), ("source", source)]);
@@ -242,132 +295,4 @@ impl Active {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metric::NO_LABELS;
-    use std::path::Path;
-
-    static GOOD: Desc = Desc::gauge("good", &[], "Good.");
-    static LOST: Desc = Desc::gauge("lost", &[], "Lost.");
-    static VERDICT: Desc = Desc::gauge("verdict", &[], "Verdict.");
-
-    struct Fixed(fn(&mut Batch, &mut Context<'_>) -> Result<(), CollectError>);
-
-    impl Collector for Fixed {
-        fn collect(
-            &mut self,
-            context: &mut Context<'_>,
-            batch: &mut Batch,
-        ) -> Result<(), CollectError> {
-            (self.0)(batch, context)
-        }
-    }
-
-    const fn spec(
-        name: &'static str,
-        verdict: Option<&'static Desc>,
-        make: fn(&Config) -> Box<dyn Collector>,
-    ) -> Spec {
-        Spec {
-            name,
-            help: "",
-            on_by_default: true,
-            families: &[],
-            patterns: &[],
-            verdict,
-            make,
-        }
-    }
-
-    static WORKS: Spec = spec("works", None, |_| {
-        Box::new(Fixed(|batch, context| {
-            batch.push(&GOOD, NO_LABELS, 1.0);
-            context.left_out = Some(3);
-            context.source = Some("proc");
-            Ok(())
-        }))
-    });
-    static FAILS: Spec = spec("fails", Some(&VERDICT), |_| {
-        Box::new(Fixed(|batch, context| {
-            batch.push(&LOST, NO_LABELS, 1.0);
-            context.files.proc("no/such", |_| Ok(()))?;
-            let error = crate::parse::ParseError::new(2, "x", "y", b"z");
-            Err(crate::files::FileError {
-                path: "p".into(),
-                cause: crate::files::Cause::Parse(error),
-            }
-            .into())
-        }))
-    });
-    static PANICS: Spec = spec("panics", None, |_| {
-        Box::new(Fixed(|batch, _| {
-            batch.push(&LOST, NO_LABELS, 1.0);
-            panic!("on purpose")
-        }))
-    });
-
-    fn engine(list: &[&'static Spec]) -> Engine {
-        let config = Config {
-            collectors: list.iter().map(|spec| spec.name).collect(),
-            ..Config::default()
-        };
-        let files =
-            Files::open(Path::new("/proc"), Path::new("/sys")).expect("this machine has both");
-        Engine::with(&config, files, list)
-    }
-
-    fn text(batch: &Batch) -> String {
-        let mut out = Vec::new();
-        crate::exposition::encode(batch, &mut out);
-        let text = String::from_utf8(out).expect("UTF-8");
-        text.lines()
-            .filter(|line| !line.starts_with('#') && !line.contains("duration"))
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
-    #[test]
-    fn a_failure_and_a_panic_lose_their_own_samples_only() {
-        let mut engine = engine(&[&FAILS, &PANICS, &WORKS]);
-        let sampler = Sampler::default();
-        let (batch, _) = engine.scrape(&[], &[], &sampler).expect("no names");
-        let expected = "verdict 0\ngood 1\n\
-            node_scrape_collector_success{collector=\"fails\"} 0\n\
-            node_scrape_collector_success{collector=\"panics\"} 0\n\
-            node_scrape_collector_success{collector=\"works\"} 1\n\
-            weir_series_left_out{collector=\"works\"} 3\n\
-            weir_source_info{collector=\"works\",source=\"proc\"} 1";
-        assert_eq!(text(batch), expected);
-        let errors: Vec<_> = engine
-            .outcomes()
-            .map(|(_, outcome)| outcome.and_then(|outcome| outcome.error.clone()))
-            .collect();
-        assert_eq!(
-            errors,
-            [
-                Some("p:2: x: expected y, found \"z\"".to_string()),
-                Some("panic: on purpose".to_string()),
-                None
-            ]
-        );
-    }
-
-    #[test]
-    fn names_choose_collectors_and_unknown_ones_are_refused() {
-        let mut engine = engine(&[&FAILS, &WORKS]);
-        let sampler = Sampler::default();
-        let works = ["works".to_string()];
-        let fails = ["fails".to_string()];
-        for (wanted, unwanted) in [(&works[..], &[][..]), (&[], &fails)] {
-            let (batch, _) = engine
-                .scrape(wanted, unwanted, &sampler)
-                .expect("known names");
-            assert!(!text(batch).contains("fails"));
-            assert!(text(batch).contains("good 1"));
-        }
-        let refused = engine
-            .scrape(&["nonesuch".to_string()], &[], &sampler)
-            .map(|_| ());
-        assert_eq!(refused, Err("missing collector: nonesuch".to_string()));
-    }
-}
+mod tests;

@@ -1,25 +1,24 @@
 //! The floor: a process that reads what a scrape of weir reads and throws the bytes away. What the kernel takes to write
 //! its files and to walk its sockets is paid by everybody; only what comes on top is ours.
 
-use std::fs;
 use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 use rustix::net::AddressFamily;
+use rustix::net::Protocol;
 use rustix::net::RecvFlags;
 use rustix::net::SendFlags;
 use rustix::net::SocketFlags;
 use rustix::net::SocketType;
 use rustix::net::netlink;
 
-/// The files that the collectors read, except sysfs.
+/// The files that the collectors read.
 pub(crate) const FILES: &[&str] = &[
     "/proc/net/dev",
     "/proc/net/netstat",
@@ -37,42 +36,6 @@ pub(crate) const FILES: &[&str] = &[
     "/proc/sys/net/ipv4/ip_local_port_range",
     "/proc/sys/net/ipv4/ip_local_reserved_ports",
 ];
-
-/// What netclass reads of each device.
-const ATTRIBUTES: &[&str] = &[
-    "addr_assign_type",
-    "address",
-    "broadcast",
-    "carrier",
-    "carrier_changes",
-    "carrier_down_count",
-    "carrier_up_count",
-    "dev_id",
-    "dormant",
-    "duplex",
-    "flags",
-    "ifalias",
-    "ifindex",
-    "iflink",
-    "link_mode",
-    "mtu",
-    "name_assign_type",
-    "netdev_group",
-    "operstate",
-    "speed",
-    "tx_queue_len",
-    "type",
-];
-
-/// The attributes that can be read now, as paths for `cat`.
-pub(crate) fn attribute_paths() -> Vec<PathBuf> {
-    let devices = fs::read_dir("/sys/class/net").into_iter().flatten();
-    let devices = devices.flatten().map(|entry| entry.path());
-    devices
-        .flat_map(|device| ATTRIBUTES.iter().map(move |name| device.join(name)))
-        .filter(|path| fs::read(path).is_ok())
-        .collect()
-}
 
 /// Serves as the floor: each request on `listener` is answered with `page` bytes after one reading of everything.
 /// Without a listener, each byte on standard input is answered with one on standard output.
@@ -105,16 +68,7 @@ fn read_everything(buffer: &mut [u8]) -> io::Result<()> {
             discard(&file, buffer)?;
         }
     }
-    let directory = flags | OFlags::DIRECTORY;
-    for entry in fs::read_dir("/sys/class/net")? {
-        let device = rustix::fs::open(entry?.path(), directory | OFlags::PATH, Mode::empty())?;
-        for name in ATTRIBUTES {
-            if let Ok(file) = rustix::fs::openat(&device, *name, flags, Mode::empty()) {
-                // An attribute is read at once; `speed` and others answer EINVAL while the link is down.
-                let _ = rustix::io::read(&file, &mut *buffer);
-            }
-        }
-    }
+    discard_devices(buffer)?;
     discard_sockets(buffer)
 }
 
@@ -125,26 +79,50 @@ fn discard(file: &OwnedFd, buffer: &mut [u8]) -> io::Result<()> {
 
 /// The socket dump that weir asks for: one pass over both families (inet_diag's TCPDIAG_GETSOCK).
 fn discard_sockets(buffer: &mut [u8]) -> io::Result<()> {
+    // struct nlmsghdr: length, type 18, NLM_F_REQUEST | NLM_F_DUMP, sequence, port; then struct inet_diag_req, whose last
+    // words are the states that are asked for (all but BOUND_INACTIVE, which costs a walk of its own) and `dbs`.
+    let words = [(0, 76_u32), (4, 18 | 0x301 << 16), (8, 1), (68, 0x0fff)];
+    discard_dump(Some(netlink::SOCK_DIAG), &request::<76>(&words), buffer)
+}
+
+/// The list of devices that weir asks for, without their counters. That weir asks ethtool for speeds, too, and reads
+/// three attributes of a new device, is not in the floor.
+fn discard_devices(buffer: &mut [u8]) -> io::Result<()> {
+    // struct nlmsghdr with type 18 (RTM_GETLINK), struct ifinfomsg, and the attribute 29 (IFLA_EXT_MASK) with
+    // RTEXT_FILTER_SKIP_STATS.
+    let words = [
+        (0, 40_u32),
+        (4, 18 | 0x301 << 16),
+        (8, 1),
+        (32, 8 | 29 << 16),
+        (36, 8),
+    ];
+    discard_dump(None, &request::<40>(&words), buffer)
+}
+
+/// A request of little-endian pairs of 16 bits and words of 32, at their offsets.
+fn request<const LENGTH: usize>(words: &[(usize, u32)]) -> [u8; LENGTH] {
+    let mut request = [0; LENGTH];
+    for (offset, word) in words {
+        if let Some(place) = request.get_mut(*offset..*offset + 4) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+    }
+    request
+}
+
+fn discard_dump(protocol: Option<Protocol>, request: &[u8], buffer: &mut [u8]) -> io::Result<()> {
     let socket = rustix::net::socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
         SocketFlags::CLOEXEC,
-        Some(netlink::SOCK_DIAG),
+        protocol,
     )?;
-    // struct nlmsghdr: length, type 18, NLM_F_REQUEST | NLM_F_DUMP, sequence, port; then struct inet_diag_req, whose last
-    // words are the states that are asked for (all but BOUND_INACTIVE, which costs a walk of its own) and `dbs`.
-    let mut request = [0; 76];
-    let words = [(0, 76_u32), (4, 18 | 0x301 << 16), (8, 1), (68, 0x0fff)];
-    for (offset, word) in words {
-        if let Some(place) = request.get_mut(offset..offset + 4) {
-            place.copy_from_slice(&word.to_ne_bytes());
-        }
-    }
     let kernel = netlink::SocketAddrNetlink::new(0, 0);
-    rustix::net::sendto(socket.as_fd(), &request, SendFlags::empty(), &kernel)?;
+    rustix::net::sendto(socket.as_fd(), request, SendFlags::empty(), &kernel)?;
     loop {
         let (length, _) = rustix::net::recv(&socket, &mut *buffer, RecvFlags::empty())?;
-        // A dump ends with NLMSG_DONE (type 3, 20 bytes long), alone or behind the last sockets; NLMSG_ERROR is 2.
+        // A dump ends with NLMSG_DONE (type 3, 20 bytes long), alone or behind the last messages; NLMSG_ERROR is 2.
         let kind = |offset: usize| {
             buffer
                 .get(offset..)

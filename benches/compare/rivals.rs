@@ -240,12 +240,9 @@ pub(crate) fn ports_pipeline() -> io::Result<Duration> {
 
 /// `cat` of the same files.
 pub(crate) fn cat() -> io::Result<Duration> {
-    let attributes = floor::attribute_paths();
-    let attributes = attributes.iter().filter_map(|path| path.to_str());
     let mut command = vec!["cat"];
     command.extend(floor::FILES);
     command.extend(["/proc/net/tcp", "/proc/net/tcp6"]);
-    command.extend(attributes);
     cost::pipeline(&[&command])
 }
 

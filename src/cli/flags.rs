@@ -302,6 +302,31 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    Flag {
+        name: "--collector.textfile.directory",
+        value: "DIR",
+        default: "",
+        help: "Where textfile reads *.prom files; * and ? stand for parts of names; repeatable.",
+        set: Set::Many(|config, values| {
+            config.textfile_directories = values.iter().map(PathBuf::from).collect();
+            Ok(())
+        }),
+    },
+    one(
+        "--limit.devices",
+        "N",
+        "1000",
+        "The most devices that each collector shows; those with the lowest indexes stay.",
+        |config, text| {
+            config.limit_devices = number(text, 1, 1_000_000)?;
+            Ok(())
+        },
+    ),
+    switch(
+        "--companion",
+        "node_exporter runs here too: leave out every family that it has (node_*).",
+        |config| config.companion = true,
+    ),
     one(
         "--collector.filesystem.mount-points-exclude",
         "REGEXP",

@@ -10,6 +10,8 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::devices::ifindex;
+use crate::devices::keep_lowest;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::arp;
@@ -27,6 +29,7 @@ pub static SPEC: Spec = Spec {
     make: |config| {
         Box::new(Arp {
             devices: config.arp_devices.clone(),
+            limit: config.limit_devices,
             counts: BTreeMap::new(),
         })
     },
@@ -40,6 +43,7 @@ static ENTRIES: Desc = Desc::gauge(
 
 struct Arp {
     devices: DeviceFilter,
+    limit: usize,
     /// Kept from one scrape to the next, so that only a new device costs an allocation; sorted, because the kernel's
     /// order is that of its hash table.
     counts: BTreeMap<Vec<u8>, u64>,
@@ -52,7 +56,8 @@ impl Collector for Arp {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         self.counts.values_mut().for_each(|count| *count = 0);
-        context.files.net("arp", |bytes| {
+        let files = context.files;
+        let found = files.net("arp", |bytes| {
             for entry in arp::entries(bytes)? {
                 let entry = entry?;
                 if entry.proxy {
@@ -68,12 +73,17 @@ impl Collector for Arp {
             Ok(())
         })?;
         self.counts.retain(|_, count| *count > 0);
-        for (device, count) in &self.counts {
-            let device = printable(device);
-            if self.devices.shows(&device) {
-                let labels = batch.labels(&[("device", &device)]);
-                batch.push(&ENTRIES, labels, float(*count));
-            }
+        let mut shown: Vec<_> = self
+            .counts
+            .iter()
+            .map(|(name, count)| (name, printable(name), *count))
+            .collect();
+        shown.retain(|(_, device, _)| self.devices.shows(device));
+        let left_out = keep_lowest(&mut shown, self.limit, |(name, _, _)| ifindex(files, name));
+        context.left_out = found.map(|()| left_out);
+        for (_, device, count) in shown {
+            let labels = batch.labels(&[("device", &device)]);
+            batch.push(&ENTRIES, labels, float(count));
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ pub mod sockstat;
 pub mod softnet;
 pub mod stat;
 pub mod tcpstat;
+pub mod textfile;
 pub mod thermal_zone;
 pub mod throughput;
 pub mod time;
@@ -31,6 +32,7 @@ mod tree;
 pub mod udp_queues;
 pub mod uname;
 pub mod uptime;
+pub mod wifi;
 pub mod xfrm;
 
 use std::fmt;
@@ -71,12 +73,14 @@ pub static ALL: &[&Spec] = &[
     &softnet::SPEC,
     &stat::SPEC,
     &tcpstat::SPEC,
+    &textfile::SPEC,
     &thermal_zone::SPEC,
     &throughput::SPEC,
     &time::SPEC,
     &udp_queues::SPEC,
     &uname::SPEC,
     &uptime::SPEC,
+    &wifi::SPEC,
     &xfrm::SPEC,
 ];
 
@@ -96,6 +100,39 @@ pub struct Spec {
     pub verdict: Option<&'static Desc>,
     /// Makes it.
     pub make: fn(&Config) -> Box<dyn Collector>,
+}
+
+impl Spec {
+    /// Every family that it declares.
+    pub fn declared(&self) -> impl Iterator<Item = &'static Desc> {
+        let listed = self.families.iter().chain(self.patterns).copied();
+        listed.chain(self.verdict)
+    }
+
+    /// Whether a name is that of a declared family; in a pattern `<Field>` stands for one word or more of the kernel's.
+    #[must_use]
+    pub fn fits(pattern: &str, name: &str) -> bool {
+        let Some((head, rest)) = pattern.split_once('<') else {
+            return pattern == name;
+        };
+        let Some((_, tail)) = rest.split_once('>') else {
+            return false;
+        };
+        let Some(name) = name.strip_prefix(head) else {
+            return false;
+        };
+        (1..=name.len()).any(|length| {
+            name.get(length..)
+                .is_some_and(|rest| Self::fits(tail, rest))
+        })
+    }
+}
+
+/// Whether a family is one of node_exporter's. Every name that begins with `node_` is: ours begin with `weir_` or are
+/// the seeds'.
+#[must_use]
+pub fn is_node_exporters(family: &str) -> bool {
+    family.starts_with("node_")
 }
 
 /// One question, asked at each scrape.

@@ -53,6 +53,7 @@ pub static SPEC: Spec = Spec {
         Box::new(Netclass {
             ignored: config.netclass_ignored.clone(),
             ignore_invalid_speed: config.netclass_ignore_invalid_speed,
+            limit: config.limit_devices,
             device: Device::default(),
             settled: netlink::Settled::default(),
         })
@@ -189,6 +190,7 @@ static NUMBERS: [(&str, &Desc); 14] = [
 struct Netclass {
     ignored: Regex,
     ignore_invalid_speed: bool,
+    limit: usize,
     /// The device that is being read, kept for its memory.
     device: Device,
     /// What netlink does not tell.

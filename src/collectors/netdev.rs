@@ -10,6 +10,8 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::devices::ifindex;
+use crate::devices::keep_lowest;
 use crate::links;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -47,6 +49,7 @@ pub static SPEC: Spec = Spec {
     make: |config| {
         Box::new(Netdev {
             devices: config.netdev_devices.clone(),
+            limit: config.limit_devices,
         })
     },
 };
@@ -163,6 +166,7 @@ static FAMILIES: [Family; 16] = [
 
 struct Netdev {
     devices: DeviceFilter,
+    limit: usize,
 }
 
 impl Collector for Netdev {
@@ -174,17 +178,28 @@ impl Collector for Netdev {
         // The one counter is no reason to lose the other sixteen; netclass tells what is wrong with the list.
         let links = context.links.all(context.files).ok().flatten();
         let links = links.unwrap_or_default();
-        context.files.net("dev", |bytes| {
+        let files = context.files;
+        context.left_out = files.net("dev", |bytes| {
+            let mut shown = Vec::new();
             // The kernel loses its place between two reads of a long file when devices come and go, and may tell one
             // twice; a page with a series twice is refused as a whole.
             let mut seen = HashSet::new();
             for row in dev::rows(bytes)? {
                 let row = row?;
                 let device = printable(row.name);
-                if !self.devices.shows(&device) || !seen.insert(device.clone()) {
+                if !self.devices.shows(&device) || !seen.insert(device) {
                     continue;
                 }
-                let labels = batch.labels(&[("device", &device)]);
+                shown.push(row);
+            }
+            let left_out = keep_lowest(&mut shown, self.limit, |row| {
+                links::find(links, row.name).map_or_else(
+                    || ifindex(files, row.name),
+                    |link| Some(link.ifindex.into()),
+                )
+            });
+            for row in shown {
+                let labels = batch.labels(&[("device", &printable(row.name))]);
                 for (desc, counter) in FAMILIES {
                     batch.push(desc, labels, float(counter(&row.counters)));
                 }
@@ -193,7 +208,7 @@ impl Collector for Netdev {
                     batch.push(&RECEIVE_NOHANDLER, labels, float(packets));
                 }
             }
-            Ok(())
+            Ok(left_out)
         })?;
         Ok(())
     }
@@ -262,6 +277,31 @@ mod tests {
         let text = tree.scrape(&SPEC, &mut *netdev).expect("a scrape");
         assert!(!text.contains("veth1"));
         assert_eq!(text.matches("{device=\"b\\\\xfcro\"} 0\n").count(), 16);
+    }
+
+    #[test]
+    fn of_too_many_devices_the_lowest_indexes_stay() {
+        let tree = Tree::new("netdev-limit");
+        let zeros = " 0".repeat(16);
+        let rows: String = [("veth7", "7"), ("lo", "1"), ("eth0", "2")]
+            .iter()
+            .map(|(name, index)| {
+                tree.write(format!("sys/class/net/{name}/ifindex"), index);
+                format!("{name}:{zeros}\n")
+            })
+            .collect();
+        tree.write("proc/net/dev", [HEADER, &rows].concat());
+        let mut netdev = Tree::make(&SPEC, |config| config.limit_devices = 2);
+        let text = tree.scrape(&SPEC, &mut *netdev).expect("a scrape");
+        let devices: Vec<_> = text.lines().take(3).collect();
+        assert_eq!(
+            devices,
+            [
+                "node_network_receive_bytes_total{device=\"lo\"} 0",
+                "node_network_receive_bytes_total{device=\"eth0\"} 0",
+                "node_network_receive_packets_total{device=\"lo\"} 0",
+            ]
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! Families are named `node_netstat_<Protocol>_<Field>` and untyped, as node_exporter has them. The names come from the
 //! kernel, so the regular expression is asked when a line of names is new and not at every scrape: between two scrapes
 //! the names hardly ever change, and then one comparison of bytes says so.
+//!
+//! OpenWrt's kernels for small flash (CONFIG_PROC_STRIPPED) have neither snmp nor netstat and keep no protocol
+//! statistics at all (include/net/snmp.h), yet their snmp6 is there, all zeros. Without both, snmp6 is not read.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -75,11 +78,12 @@ impl Collector for Netstat {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         let fields = &self.fields;
+        let mut kept = false;
         for (file, path, known) in [
             ("netstat", "/proc/net/netstat", &mut self.netstat),
             ("snmp", "/proc/net/snmp", &mut self.snmp),
         ] {
-            context.files.net(file, |bytes| {
+            let found = context.files.net(file, |bytes| {
                 for (place, section) in netstat::sections(bytes)?.enumerate() {
                     let section = section?;
                     let families = remember(known, place, section.header(), |earlier| {
@@ -89,6 +93,10 @@ impl Collector for Netstat {
                 }
                 Ok(())
             })?;
+            kept |= found.is_some();
+        }
+        if !kept {
+            return Ok(());
         }
         context.files.net("snmp6", |bytes| {
             for (place, counter) in snmp6::counters(bytes)?.enumerate() {

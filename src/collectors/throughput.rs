@@ -7,6 +7,7 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::devices::keep_lowest;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::NO_LABELS;
@@ -29,7 +30,11 @@ pub static SPEC: Spec = Spec {
     ],
     patterns: &[],
     verdict: None,
-    make: |_| Box::new(Throughput),
+    make: |config| {
+        Box::new(Throughput {
+            limit: config.limit_devices,
+        })
+    },
 };
 
 const DEVICE: &[&str] = &["device"];
@@ -80,7 +85,9 @@ static RETRANSMISSION_RATIO: Desc = Desc::gauge(
     "TCP segments retransmitted per segment sent over the last tick, from /proc/net/snmp; absent when nothing was sent.",
 );
 
-struct Throughput;
+struct Throughput {
+    limit: usize,
+}
 
 impl Collector for Throughput {
     fn collect(
@@ -88,7 +95,11 @@ impl Collector for Throughput {
         context: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
-        for device in context.sampler.devices() {
+        let mut devices: Vec<_> = context.sampler.devices().iter().collect();
+        context.left_out = Some(keep_lowest(&mut devices, self.limit, |device| {
+            device.ifindex()
+        }));
+        for device in devices {
             let Some(rates) = device.rates else { continue };
             let labels = batch.labels(&[("device", &device.label)]);
             let (receive_max, transmit_max) = device.peak();

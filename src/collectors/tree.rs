@@ -45,6 +45,11 @@ impl Tree {
         self
     }
 
+    /// A path below the root.
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.root.join(below)
+    }
+
     /// A collector made from the defaults, changed by `change`.
     pub(crate) fn make(spec: &Spec, change: impl FnOnce(&mut Config)) -> Box<dyn Collector> {
         let mut config = Config::default();

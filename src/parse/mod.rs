@@ -31,6 +31,7 @@ pub mod snmp6;
 pub mod sockstat;
 pub mod softnet_stat;
 pub mod stat;
+pub mod textfile;
 pub mod tz_rule;
 pub mod tzfile;
 pub mod uptime;

@@ -58,10 +58,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "collectors",
         &[
             "config",
+            "devices",
             "files",
             "links",
             "metric",
             "netlink",
+            "nl80211",
             "parse",
             "probes",
             "rtnetlink",
@@ -70,12 +72,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tc",
         ],
     ),
-    ("sampler", &["config", "files", "parse"]),
+    ("sampler", &["config", "devices", "files", "parse"]),
+    ("devices", &["files", "parse"]),
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "netlink", "parse", "sys"]),
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
+    ("nl80211", &["netlink"]),
     ("tc", &["files", "parse", "sys"]),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),

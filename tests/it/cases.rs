@@ -120,6 +120,25 @@ fn hosts_that_cannot_be_captured_give_the_page_beside_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// OpenWrt's kernels for small flash: what they do not count is no zero.
+#[test]
+fn a_stripped_kernel_gives_no_family_rather_than_zeros() {
+    let mut host = Host::open(&fixtures().join("cases/hosts/stripped"));
+    let page = host.page(&[]);
+    assert_eq!(host.errors(), []);
+    for absent in ["node_netstat_", "node_sockstat_", "node_softnet_"] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+    for present in [
+        "node_network_receive_bytes_total{",
+        "node_tcp_connection_states{",
+        "node_nf_conntrack_entries ",
+        "node_arp_entries{",
+    ] {
+        assert!(page.contains(present), "{present}");
+    }
+}
+
 #[test]
 fn every_directory_of_cases_is_read() {
     for directory in directories("cases") {

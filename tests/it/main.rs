@@ -3,6 +3,7 @@
 
 mod architecture;
 mod cases;
+mod companion;
 mod golden;
 mod hostile;
 mod http;

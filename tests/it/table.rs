@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 
 use weir::collectors::ALL;
 use weir::collectors::Spec;
+use weir::collectors::textfile;
+use weir::instruments;
 use weir::metric::Desc;
 use weir::metric::Kind;
 use weir::metric::Part;
+use weir::process;
 use weir::scrape;
 
 use crate::tree::Host;
@@ -134,32 +137,41 @@ fn a_family_is_declared_once_or_alike() {
     }
 }
 
-/// A name declared as a pattern: `<Field>` stands for one word or more of the kernel's.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('<') else {
-        return pattern == name;
-    };
-    let Some((_, tail)) = rest.split_once('>') else {
-        return false;
-    };
-    let Some(name) = name.strip_prefix(head) else {
-        return false;
-    };
-    (1..=name.len()).any(|length| name.get(length..).is_some_and(|rest| fits(tail, rest)))
-}
-
 #[test]
 fn patterns_fit_what_they_should() {
-    assert!(fits(
+    assert!(Spec::fits(
         "node_netstat_<Protocol>_<Field>",
         "node_netstat_Tcp_InSegs"
     ));
-    assert!(fits(
+    assert!(Spec::fits(
         "node_memory_<Key>_bytes",
         "node_memory_Active_anon_bytes"
     ));
-    assert!(!fits("node_netstat_<Protocol>_<Field>", "node_netstat_Tcp"));
-    assert!(!fits("node_load1", "node_load15"));
+    assert!(!Spec::fits(
+        "node_netstat_<Protocol>_<Field>",
+        "node_netstat_Tcp"
+    ));
+    assert!(!Spec::fits("node_load1", "node_load15"));
+}
+
+/// What text files bring has types and labels of its own.
+fn is_foreign(desc: &Desc) -> bool {
+    desc.name.starts_with('<')
+}
+
+/// What weir writes beside the collectors' families may come from no file either.
+#[test]
+fn every_family_is_refused_in_a_text_file() {
+    let listed = scrape::FAMILIES
+        .iter()
+        .chain(instruments::FAMILIES)
+        .chain(process::FAMILIES)
+        .copied();
+    for desc in declared().chain(listed).filter(|desc| !is_foreign(desc)) {
+        let name = desc.name.replace(['<', '>'], "");
+        assert!(textfile::is_ours(&name), "{name}");
+    }
+    assert!(!textfile::is_ours("backup_bytes") && !textfile::is_ours("node_reboot_required"));
 }
 
 #[test]
@@ -173,14 +185,25 @@ fn what_is_exported_was_declared() {
             let batch = host.scrape(&[spec.name]);
             let descs: Vec<_> = of(spec).chain(scrape::FAMILIES.iter().copied()).collect();
             for family in batch.families() {
-                let desc = descs.iter().find(|desc| fits(&desc.name, &family.name));
+                let desc = descs
+                    .iter()
+                    .find(|desc| Spec::fits(&desc.name, &family.name));
                 let desc = desc
                     .unwrap_or_else(|| panic!("{}: exports {} undeclared", spec.name, family.name));
+                if is_foreign(desc) {
+                    continue;
+                }
                 assert_eq!(desc.kind, family.kind, "{}", family.name);
                 assert_eq!(desc.labels, family.labels, "{}", family.name);
             }
             for sample in batch.samples() {
                 let family = &batch.families()[sample.family as usize];
+                let desc = descs
+                    .iter()
+                    .find(|desc| Spec::fits(&desc.name, &family.name));
+                if desc.is_some_and(|desc| is_foreign(desc)) {
+                    continue;
+                }
                 let mut labels = label_names(batch.label_text(sample.labels));
                 if sample.part == Part::Bucket {
                     assert_eq!(labels.pop().as_deref(), Some("le"), "{}", family.name);
@@ -229,7 +252,7 @@ fn every_collector_is_shown_by_a_host() {
             let families = host.scrape(&[spec.name]).families();
             families
                 .iter()
-                .any(|family| own.iter().any(|desc| fits(&desc.name, &family.name)))
+                .any(|family| own.iter().any(|desc| Spec::fits(&desc.name, &family.name)))
         });
         assert!(shown, "{}: no fixture host shows it", spec.name);
     }

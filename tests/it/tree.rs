@@ -18,11 +18,14 @@ use weir::files::Files;
 use weir::metric::Batch;
 use weir::sampler::Sampler;
 use weir::scrape::Engine;
+use weir::scrape::Families;
 
 /// What no fixture decides: durations, this process's own figures and the clock.
-const NOT_FROM_FILES: [&str; 5] = [
+const NOT_FROM_FILES: [&str; 7] = [
     "node_scrape_collector_duration_seconds",
+    "weir_collector_duration_seconds",
     "process_",
+    "node_textfile_mtime_seconds",
     "node_time_seconds",
     "node_time_zone_offset_seconds",
     "weir_build_info",
@@ -82,13 +85,28 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn open(root: &Path) -> Self {
-        let config = Config {
+        Self::with(root, |_| {})
+    }
+
+    /// As with `--companion`.
+    pub(crate) fn companion(root: &Path) -> Self {
+        Self::with(root, |config| config.companion = true)
+    }
+
+    /// The same with a configuration changed by `change`.
+    pub(crate) fn with(root: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
             procfs: root.join("proc"),
             sysfs: root.join("sys"),
             collectors: ALL.iter().map(|spec| spec.name).collect(),
             sockets_source: SocketsSource::Auto,
+            textfile_directories: Some(root.join("textfile"))
+                .into_iter()
+                .filter(|directory| directory.is_dir())
+                .collect(),
             ..Config::default()
         };
+        change(&mut config);
         let files = Files::open(&config.procfs, &config.sysfs)
             .unwrap_or_else(|error| panic!("{}: {error}", root.display()));
         Self {
@@ -110,22 +128,18 @@ impl Host {
 
     /// The page of the named collectors, but for what no fixture decides.
     pub(crate) fn page(&mut self, wanted: &[&str]) -> String {
-        let mut out = Vec::new();
-        exposition::encode(self.scrape(wanted), &mut out);
-        let page = String::from_utf8(out).expect("the text format is UTF-8");
-        let kept = |line: &&str| {
-            let family = line
-                .strip_prefix("# HELP ")
-                .or_else(|| line.strip_prefix("# TYPE "));
-            let family = family.unwrap_or(line);
-            !NOT_FROM_FILES
-                .iter()
-                .any(|prefix| family.starts_with(prefix))
-        };
-        page.lines()
-            .filter(kept)
-            .map(|line| format!("{line}\n"))
-            .collect()
+        decided(self.scrape(wanted))
+    }
+
+    /// The page of all collectors with these families.
+    pub(crate) fn page_for(&mut self, families: Families) -> String {
+        let scraped = self.engine.scrape_for(families, &[], &[], &self.sampler);
+        decided(scraped.expect("no names").0)
+    }
+
+    /// The collectors that run.
+    pub(crate) fn collectors(&self) -> Vec<&'static str> {
+        self.engine.outcomes().map(|(spec, _)| spec.name).collect()
     }
 
     /// Why collectors failed when they last ran, with paths as seen from the tree's root.
@@ -148,6 +162,26 @@ impl Host {
             .chain([page])
             .collect()
     }
+}
+
+/// The page, but for what no fixture decides.
+fn decided(batch: &Batch) -> String {
+    let mut out = Vec::new();
+    exposition::encode(batch, &mut out);
+    let page = String::from_utf8(out).expect("the text format is UTF-8");
+    let kept = |line: &&str| {
+        let family = line
+            .strip_prefix("# HELP ")
+            .or_else(|| line.strip_prefix("# TYPE "));
+        let family = family.unwrap_or(line);
+        !NOT_FROM_FILES
+            .iter()
+            .any(|prefix| family.starts_with(prefix))
+    };
+    page.lines()
+        .filter(kept)
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// Whether every line is a series and a number, and no series stands twice: Prometheus refuses the whole page otherwise.

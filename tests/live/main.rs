@@ -8,6 +8,7 @@ mod mounts;
 mod node_exporter;
 mod process;
 mod prometheus;
+mod promql;
 mod promtool;
 mod running;
 mod sockets;

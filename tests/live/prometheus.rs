@@ -43,50 +43,73 @@ fn prometheus_scrapes_and_answers() {
         return skip("prometheus is not installed");
     }
     let weir = Weir::start(&["--collect.interval=1s"]);
-    let directory = Directory::new();
-    let config = directory.0.join("prometheus.yml");
-    let target = &weir.address;
-    fs::write(
-        &config,
-        format!(
-            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: weir\n    static_configs:\n      - \
-             targets: ['{target}']\n"
-        ),
-    )
-    .unwrap();
-    let address = free_address();
-    let log = directory.0.join("log");
-    let child = Command::new("prometheus")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            directory.0.join("data").display()
-        ))
-        .arg(format!("--web.listen-address={address}"))
-        .arg("--log.level=debug")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let prometheus = Process(child);
-
-    // Prometheus takes five seconds to look for targets at all.
-    wait_until("four scrapes", || {
-        !ask(&address, "count_over_time(up[30s]) >= 4").is_empty()
-    });
+    let prometheus = Prometheus::scraping("weir", &weir);
+    let address = &prometheus.address;
     for question in QUESTIONS {
-        assert_ne!(ask(&address, question), [Value::Null; 0], "{question}");
+        assert_ne!(ask(address, question), [Value::Null; 0], "{question}");
     }
-    let never_down = ask(&address, "min_over_time(up[30s]) == 0");
+    let never_down = ask(address, "min_over_time(up[30s]) == 0");
     assert_eq!(never_down, [Value::Null; 0]);
 
-    check_target(&address);
-    check_types(&address, &weir);
-    drop(prometheus);
-    let log = fs::read_to_string(&log).unwrap();
+    check_target(address);
+    check_types(address, &weir);
+    let log = prometheus.log();
     let complaints: Vec<_> = log.lines().filter(|line| is_complaint(line)).collect();
     assert_eq!(complaints, [""; 0]);
+}
+
+/// A Prometheus of its own that scrapes one weir every second.
+pub(crate) struct Prometheus {
+    pub(crate) address: String,
+    process: Process,
+    directory: Directory,
+}
+
+impl Prometheus {
+    /// Starts it and waits until it has scraped four times.
+    pub(crate) fn scraping(job: &str, weir: &Weir) -> Self {
+        let directory = Directory::new();
+        let config = directory.0.join("prometheus.yml");
+        let target = &weir.address;
+        fs::write(
+            &config,
+            format!(
+                "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: {job}\n    static_configs:\n      - \
+                 targets: ['{target}']\n"
+            ),
+        )
+        .unwrap();
+        let address = free_address();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.0.join("data").display()
+            ))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--log.level=debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(directory.0.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let process = Process(child);
+        // Prometheus takes five seconds to look for targets at all.
+        wait_until("four scrapes", || {
+            !ask(&address, "count_over_time(up[30s]) >= 4").is_empty()
+        });
+        Self {
+            address,
+            process,
+            directory,
+        }
+    }
+
+    /// Ends it and gives what it logged.
+    fn log(self) -> String {
+        drop(self.process);
+        fs::read_to_string(self.directory.0.join("log")).unwrap()
+    }
 }
 
 /// What Prometheus says of a page that it does not like.
@@ -133,7 +156,7 @@ fn check_types(address: &str, weir: &Weir) {
 }
 
 /// The series that answer a question.
-fn ask(address: &str, question: &str) -> Vec<Value> {
+pub(crate) fn ask(address: &str, question: &str) -> Vec<Value> {
     let mut query = String::new();
     for byte in question.bytes() {
         query.push_str(&format!("%{byte:02X}"));

@@ -22,6 +22,7 @@ use super::sysfs::number;
 use super::sysfs::read_text;
 use crate::collectors::CollectError;
 use crate::collectors::Context;
+use crate::devices::keep_lowest;
 use crate::files::Attributes;
 use crate::files::FileError;
 use crate::files::Files;
@@ -83,11 +84,12 @@ impl Netclass {
         let mut before = std::mem::take(&mut self.settled.devices)
             .into_iter()
             .peekable();
-        for link in links {
+        let mut shown: Vec<&Link> = links.iter().collect();
+        shown.retain(|link| !self.ignored.is_match(&printable(&link.name)));
+        let index = |link: &&Link| Some(u64::from(link.ifindex));
+        context.left_out = Some(keep_lowest(&mut shown, self.limit, index));
+        for link in shown {
             let name = printable(&link.name);
-            if self.ignored.is_match(&name) {
-                continue;
-            }
             while before.next_if(|known| known.name < link.name).is_some() {}
             let known = before.next_if(|known| known.name == link.name);
             let known = match known.filter(|known| known.is_of(link, now)) {

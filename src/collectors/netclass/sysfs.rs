@@ -3,6 +3,7 @@
 //! Entries that are no devices (`bonding_masters` is a file) are passed over, and so is a device that goes away while it is
 //! read: `ifindex`, which every device has, is read last and tells whether it is still there.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::Device;
@@ -10,6 +11,8 @@ use super::NUMBERS;
 use super::Netclass;
 use crate::collectors::CollectError;
 use crate::collectors::Context;
+use crate::devices::ifindex;
+use crate::devices::keep_lowest;
 use crate::files::Attributes;
 use crate::files::FileError;
 use crate::metric::Batch;
@@ -19,15 +22,21 @@ use crate::parse::printable;
 impl Netclass {
     pub(super) fn collect_sysfs(
         &mut self,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         let files = context.files;
-        for entry in files.sys_entries("class/net")?.unwrap_or_default() {
+        let Some(mut entries) = files.sys_entries("class/net")? else {
+            return Ok(());
+        };
+        entries.retain(|entry| !self.ignored.is_match(&printable(entry.as_encoded_bytes())));
+        let index = |entry: &OsString| ifindex(files, entry.as_encoded_bytes());
+        if entries.len() > self.limit {
+            entries.retain(|entry| index(entry).is_some());
+        }
+        context.left_out = Some(keep_lowest(&mut entries, self.limit, index));
+        for entry in entries {
             let name = printable(entry.as_encoded_bytes());
-            if self.ignored.is_match(&name) {
-                continue;
-            }
             let path = Path::new("class/net").join(&entry);
             let Some(attributes) = files.sys_directory(path)? else {
                 continue;

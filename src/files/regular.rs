@@ -1,0 +1,169 @@
+//! Files that people and programs write, outside the kernel's trees: found by a pattern, and read only when they are
+//! regular files, so that a FIFO never blocks the loop.
+
+use std::fs;
+use std::io;
+use std::io::Read;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+
+use super::Cause;
+use super::FileError;
+use super::entries;
+use super::errno;
+use crate::parse::ParseError;
+
+/// Reads and parses a regular file of at most `limit` bytes, and tells when it was last written.
+///
+/// # Errors
+/// When it is not there, no regular file, too large, or breaks its format.
+pub fn read<T>(
+    path: &Path,
+    limit: usize,
+    parse: impl FnOnce(&[u8], SystemTime) -> Result<T, ParseError>,
+) -> Result<T, FileError> {
+    let failed = |cause| FileError {
+        path: path.display().to_string(),
+        cause,
+    };
+    let io = |error: io::Error| failed(Cause::Io(errno(&error)));
+    // Opening a FIFO waits for its writer otherwise, and a terminal could become ours.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = rustix::fs::open(path, flags, Mode::empty());
+    let file = fs::File::from(file.map_err(|errno| failed(Cause::Io(errno)))?);
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(failed(Cause::NotRegular));
+    }
+    let modified = metadata.modified().map_err(io)?;
+    let mut bytes = Vec::new();
+    let bound = limit as u64 + 1;
+    file.take(bound).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() > limit {
+        return Err(failed(Cause::TooLarge(limit)));
+    }
+    parse(&bytes, modified).map_err(|error| failed(Cause::Parse(error)))
+}
+
+/// The files in a directory whose names end in `suffix`, sorted by their names.
+///
+/// # Errors
+/// When the directory is not there or cannot be listed.
+pub fn with_suffix(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, FileError> {
+    let names = entries(directory)?.ok_or_else(|| FileError {
+        path: directory.display().to_string(),
+        cause: Cause::Io(rustix::io::Errno::NOENT),
+    })?;
+    let ends = names
+        .iter()
+        .filter(|name| name.as_encoded_bytes().ends_with(suffix.as_bytes()));
+    Ok(ends.map(|name| directory.join(name)).collect())
+}
+
+/// The paths that a pattern stands for, sorted: `*` is any number of bytes and `?` one byte, never a `/`. A pattern
+/// without either, and one that nothing fits, stands for itself, as in node_exporter.
+#[must_use]
+pub fn matching(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for component in pattern.components() {
+        let wild = component.as_os_str().as_encoded_bytes();
+        let Component::Normal(name) = component else {
+            found.iter_mut().for_each(|path| path.push(component));
+            continue;
+        };
+        if !wild.iter().any(|byte| matches!(byte, b'*' | b'?')) {
+            found.iter_mut().for_each(|path| path.push(name));
+            continue;
+        }
+        let below = |path: &PathBuf| {
+            let here = if path.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                path
+            };
+            let names = entries(here).ok().flatten().unwrap_or_default();
+            let fits = names
+                .into_iter()
+                .filter(|name| fits(wild, name.as_encoded_bytes()));
+            fits.map(|name| path.join(name)).collect::<Vec<_>>()
+        };
+        found = found.iter().flat_map(below).collect();
+    }
+    if found.is_empty() {
+        vec![pattern.to_path_buf()]
+    } else {
+        found
+    }
+}
+
+/// Steps back to the last `*` only, so the time is the product of the lengths at worst.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut place) = (0, 0);
+    let mut star = None;
+    while let Some(byte) = name.get(place) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at + 1, place));
+                at += 1;
+            }
+            Some(b'?') => (at, place) = (at + 1, place + 1),
+            Some(wanted) if wanted == byte => (at, place) = (at + 1, place + 1),
+            _ => {
+                let Some((after, taken)) = star else {
+                    return false;
+                };
+                star = Some((after, taken + 1));
+                (at, place) = (after, taken + 1);
+            }
+        }
+    }
+    pattern
+        .get(at..)
+        .is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_fit_names() {
+        for (pattern, name, expected) in [
+            ("*", "", true),
+            ("*", "anything", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*.d", "x.d", true),
+            ("*.d", "x.dd", false),
+            ("a*b*c", "a1b2b3c", true),
+            ("a*b*c", "a1c2b", false),
+            ("a", "ab", false),
+            ("ab", "a", false),
+        ] {
+            assert_eq!(
+                fits(pattern.as_bytes(), name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_stands_for_what_fits_or_for_itself() {
+        let text = |pattern: &str| {
+            let found = matching(Path::new(pattern));
+            found
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(text("/proc/se?f/n*t"), ["/proc/self/net"]);
+        assert_eq!(text("/proc/nonesuch*"), ["/proc/nonesuch*"]);
+        assert_eq!(text("some/where"), ["some/where"]);
+    }
+}

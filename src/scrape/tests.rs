@@ -1,0 +1,126 @@
+use super::*;
+use crate::metric::NO_LABELS;
+use std::path::Path;
+
+static GOOD: Desc = Desc::gauge("good", &[], "Good.");
+static LOST: Desc = Desc::gauge("lost", &[], "Lost.");
+static VERDICT: Desc = Desc::gauge("verdict", &[], "Verdict.");
+
+struct Fixed(fn(&mut Batch, &mut Context<'_>) -> Result<(), CollectError>);
+
+impl Collector for Fixed {
+    fn collect(
+        &mut self,
+        context: &mut Context<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), CollectError> {
+        (self.0)(batch, context)
+    }
+}
+
+const fn spec(
+    name: &'static str,
+    verdict: Option<&'static Desc>,
+    make: fn(&Config) -> Box<dyn Collector>,
+) -> Spec {
+    Spec {
+        name,
+        help: "",
+        on_by_default: true,
+        families: &[],
+        patterns: &[],
+        verdict,
+        make,
+    }
+}
+
+static WORKS: Spec = spec("works", None, |_| {
+    Box::new(Fixed(|batch, context| {
+        batch.push(&GOOD, NO_LABELS, 1.0);
+        context.left_out = Some(3);
+        context.source = Some("proc");
+        Ok(())
+    }))
+});
+static FAILS: Spec = spec("fails", Some(&VERDICT), |_| {
+    Box::new(Fixed(|batch, context| {
+        batch.push(&LOST, NO_LABELS, 1.0);
+        context.files.proc("no/such", |_| Ok(()))?;
+        let error = crate::parse::ParseError::new(2, "x", "y", b"z");
+        Err(crate::files::FileError {
+            path: "p".into(),
+            cause: crate::files::Cause::Parse(error),
+        }
+        .into())
+    }))
+});
+static PANICS: Spec = spec("panics", None, |_| {
+    Box::new(Fixed(|batch, _| {
+        batch.push(&LOST, NO_LABELS, 1.0);
+        panic!("on purpose")
+    }))
+});
+
+fn engine(list: &[&'static Spec]) -> Engine {
+    let config = Config {
+        collectors: list.iter().map(|spec| spec.name).collect(),
+        ..Config::default()
+    };
+    let files = Files::open(Path::new("/proc"), Path::new("/sys")).expect("this machine has both");
+    Engine::with(&config, files, list)
+}
+
+fn text(batch: &Batch) -> String {
+    let mut out = Vec::new();
+    crate::exposition::encode(batch, &mut out);
+    let text = String::from_utf8(out).expect("UTF-8");
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.contains("duration"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn a_failure_and_a_panic_lose_their_own_samples_only() {
+    let mut engine = engine(&[&FAILS, &PANICS, &WORKS]);
+    let sampler = Sampler::default();
+    let (batch, _) = engine.scrape(&[], &[], &sampler).expect("no names");
+    let expected = "verdict 0\ngood 1\n\
+        node_scrape_collector_success{collector=\"fails\"} 0\n\
+        node_scrape_collector_success{collector=\"panics\"} 0\n\
+        node_scrape_collector_success{collector=\"works\"} 1\n\
+        weir_series_left_out{collector=\"works\"} 3\n\
+        weir_source_info{collector=\"works\",source=\"proc\"} 1";
+    assert_eq!(text(batch), expected);
+    let errors: Vec<_> = engine
+        .outcomes()
+        .map(|(_, outcome)| outcome.and_then(|outcome| outcome.error.clone()))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            Some("p:2: x: expected y, found \"z\"".to_string()),
+            Some("panic: on purpose".to_string()),
+            None
+        ]
+    );
+}
+
+#[test]
+fn names_choose_collectors_and_unknown_ones_are_refused() {
+    let mut engine = engine(&[&FAILS, &WORKS]);
+    let sampler = Sampler::default();
+    let works = ["works".to_string()];
+    let fails = ["fails".to_string()];
+    for (wanted, unwanted) in [(&works[..], &[][..]), (&[], &fails)] {
+        let (batch, _) = engine
+            .scrape(wanted, unwanted, &sampler)
+            .expect("known names");
+        assert!(!text(batch).contains("fails"));
+        assert!(text(batch).contains("good 1"));
+    }
+    let refused = engine
+        .scrape(&["nonesuch".to_string()], &[], &sampler)
+        .map(|_| ());
+    assert_eq!(refused, Err("missing collector: nonesuch".to_string()));
+}
