@@ -77,7 +77,9 @@ impl std::error::Error for RunError {}
 /// When it cannot start, or standard output refuses the metrics.
 pub fn run(config: &Config) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
-    let files = Files::open(&config.procfs, &config.sysfs).map_err(RunError::Files)?;
+    let files = Files::open(&config.procfs, &config.sysfs)
+        .map_err(RunError::Files)?
+        .with_rootfs(&config.rootfs);
     let mut app = App::new(config, files)?;
     if config.once {
         app.print_once()

@@ -13,6 +13,24 @@ pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)
     Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab|MaxConn)|\
     Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
 
+/// node_exporter's default for `--collector.filesystem.mount-points-exclude`.
+pub const MOUNT_POINTS_EXCLUDE: &str =
+    "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)";
+
+/// node_exporter's default for `--collector.filesystem.fs-types-exclude`. While it is in force, the root of an OpenWrt-like
+/// system is shown all the same.
+pub const FS_TYPES_EXCLUDE: &str = "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|\
+    iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$";
+/// The labels that tell the servers of IPVS apart, in the order in which they are exported.
+pub const IPVS_BACKEND_LABELS: [&str; 6] = [
+    "local_address",
+    "local_port",
+    "remote_address",
+    "remote_port",
+    "proto",
+    "local_mark",
+];
+
 /// Everything the command line decides.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -42,6 +60,8 @@ pub struct Config {
     pub procfs: PathBuf,
     /// Where sysfs is mounted.
     pub sysfs: PathBuf,
+    /// Where the root file system is mounted.
+    pub rootfs: PathBuf,
     /// Where the TCP sockets are read from.
     pub sockets_source: SocketsSource,
     /// The devices of netdev and of the rates.
@@ -54,6 +74,14 @@ pub struct Config {
     pub netclass_ignore_invalid_speed: bool,
     /// The fields that netstat exports, as `Proto_Field`.
     pub netstat_fields: Regex,
+    /// The mount points that filesystem leaves out.
+    pub filesystem_mount_points_exclude: Option<Regex>,
+    /// The types that filesystem leaves out.
+    pub filesystem_types_exclude: Option<Regex>,
+    /// The devices of qdisc.
+    pub qdisc_devices: DeviceFilter,
+    /// The labels that ipvs tells servers apart by.
+    pub ipvs_backend_labels: Vec<&'static str>,
     /// Print the metrics once and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -214,12 +242,17 @@ impl Default for Config {
             interval: Duration::from_secs(5),
             procfs: PathBuf::from("/proc"),
             sysfs: PathBuf::from("/sys"),
+            rootfs: PathBuf::from("/"),
             sockets_source: SocketsSource::Auto,
             netdev_devices: DeviceFilter::default(),
             arp_devices: DeviceFilter::default(),
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
+            filesystem_mount_points_exclude: Some(constant(MOUNT_POINTS_EXCLUDE)),
+            filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
+            qdisc_devices: DeviceFilter::default(),
+            ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -129,7 +129,8 @@ mod tests {
             batch.push(&BYTES, labels, value + 0.5);
         }
         batch.push_shared(
-            &Desc::at_run_time("x".into(), Kind::Untyped, "X.".into()),
+            &Desc::at_run_time("x".into(), Kind::Untyped, &[], "X.".into()),
+            NO_LABELS,
             -3.0,
         );
         let mut out = Vec::new();
@@ -145,7 +146,8 @@ mod tests {
         let mut batch = Batch::default();
         let mark = batch.mark();
         batch.push_shared(
-            &Desc::at_run_time("x".into(), Kind::Gauge, "X.".into()),
+            &Desc::at_run_time("x".into(), Kind::Gauge, &[], "X.".into()),
+            NO_LABELS,
             1.0,
         );
         batch.cut(mark);

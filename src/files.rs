@@ -1,12 +1,15 @@
-//! The trees that are read (`--path.procfs`, `--path.sysfs`) and bounded reads below them. Nobody else knows where /proc
+//! The trees that are read (`--path.procfs`, `--path.sysfs`, `--path.rootfs`) and bounded reads below them. Nobody else knows where /proc
 //! is.
 //!
 //! With the real /proc the live kernel may be asked too (netlink); with any other path everything comes from files, so
 //! that a captured host gives the same answer on every machine. Where another procfs has `1/net`, that is read and not
 //! `net`: in a container with the host's /proc mounted, `net` is the container's own network namespace.
 //!
-//! A captured tree may carry a file `CAPTURE` beside its `proc`, with lines `byte_order: big` and `page_size: 65536`;
-//! what it does not say is this machine's.
+//! A captured tree may carry a file `CAPTURE` beside its `proc`, with lines `byte_order: big`, `page_size: 65536` and
+//! `architecture: mips`; what it does not say is this machine's.
+
+mod capture;
+mod rootfs;
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -20,8 +23,11 @@ use std::path::PathBuf;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
+pub use self::rootfs::Space;
+pub use self::rootfs::errno_words;
 pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
+use crate::parse::printable;
 
 /// The largest file that is read whole, in bytes. A machine with 50,000 devices has a /proc/net/dev of 6 MB.
 pub const LIMIT: usize = 16 << 20;
@@ -72,10 +78,12 @@ impl std::error::Error for FileError {}
 pub struct Files {
     procfs: PathBuf,
     sysfs: PathBuf,
+    rootfs: Option<PathBuf>,
     net: PathBuf,
     live: bool,
     byte_order: ByteOrder,
     page_size: u64,
+    machine: String,
     buffer: Cell<Vec<u8>>,
 }
 
@@ -108,9 +116,11 @@ impl Files {
             },
             procfs: procfs.to_path_buf(),
             sysfs: sysfs.to_path_buf(),
+            rootfs: None,
             live,
             byte_order: ByteOrder::NATIVE,
             page_size: rustix::param::page_size() as u64,
+            machine: printable(rustix::system::uname().machine().to_bytes()).into_owned(),
             buffer: Cell::new(Vec::new()),
         };
         if let Some(parent) = procfs.parent().filter(|_| !live) {
@@ -120,28 +130,12 @@ impl Files {
     }
 
     fn read_capture(&mut self, path: &Path) -> Result<(), FileError> {
-        let found = self.parse(path, |bytes| {
-            let mut order = None;
-            let mut page = None;
-            for line in crate::parse::lines(bytes) {
-                let mut line = line?;
-                match line.word() {
-                    Some(b"byte_order:") => {
-                        order = match line.expect_word("byte_order", "little or big")? {
-                            b"little" => Some(ByteOrder::Little),
-                            b"big" => Some(ByteOrder::Big),
-                            other => return Err(line.error("byte_order", "little or big", other)),
-                        }
-                    }
-                    Some(b"page_size:") => page = Some(line.expect_decimal("page_size")?),
-                    _ => {}
-                }
-            }
-            Ok((order, page))
-        })?;
-        if let Some((order, page)) = found {
-            self.byte_order = order.unwrap_or(self.byte_order);
-            self.page_size = page.unwrap_or(self.page_size);
+        if let Some(capture) = self.parse(path, capture::parse)? {
+            self.byte_order = capture.byte_order.unwrap_or(self.byte_order);
+            self.page_size = capture.page_size.unwrap_or(self.page_size);
+            self.machine = capture
+                .machine
+                .unwrap_or_else(|| std::mem::take(&mut self.machine));
         }
         Ok(())
     }
@@ -170,7 +164,7 @@ impl Files {
     /// When it cannot be read, is too large, or breaks its format.
     pub fn net<T>(
         &self,
-        name: &str,
+        name: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
         self.parse(&self.net.join(name), parse)
@@ -194,7 +188,7 @@ impl Files {
     /// When it cannot be read, is too large, or breaks its format.
     pub fn sys<T>(
         &self,
-        path: &str,
+        path: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
         self.parse(&self.sysfs.join(path), parse)
@@ -220,6 +214,14 @@ impl Files {
     /// When it exists but cannot be listed.
     pub fn sys_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
         entries(&self.sysfs.join(path))
+    }
+
+    /// The names in a directory below `PROCFS/net`, sorted by their bytes; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When it exists but cannot be listed.
+    pub fn net_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
+        entries(&self.net.join(path))
     }
 
     /// The names in a directory below `PROCFS`, sorted by their bytes; `None` when it does not exist.

@@ -88,14 +88,19 @@ impl Desc {
         }
     }
 
-    /// A family whose name is only known at run time (`node_netstat_*`), without labels. Made once and kept by its
-    /// collector, not once a scrape.
+    /// A family whose name is only known at run time (`node_netstat_*`). Made once and kept by its collector, not once a
+    /// scrape.
     #[must_use]
-    pub fn at_run_time(name: String, kind: Kind, help: String) -> Rc<Self> {
+    pub fn at_run_time(
+        name: String,
+        kind: Kind,
+        labels: &'static [&'static str],
+        help: String,
+    ) -> Rc<Self> {
         Rc::new(Self {
             name: Cow::Owned(name),
             kind,
-            labels: &[],
+            labels,
             help: Cow::Owned(help),
         })
     }
@@ -209,24 +214,18 @@ impl Batch {
 
     /// Adds a line of a statically described histogram.
     pub fn push_part(&mut self, desc: &'static Desc, part: Part, labels: Labels, value: f64) {
-        debug_assert!(
-            labels.count as usize == desc.labels.len() + usize::from(part == Part::Bucket),
-            "{}: pushed with {} labels",
-            desc.name,
-            labels.count
-        );
         let family = self
             .find(desc)
             .unwrap_or_else(|| self.open(Family::Static(desc)));
         self.add(family, part, labels, value);
     }
 
-    /// Adds a sample of a family described at run time, without labels.
-    pub fn push_shared(&mut self, desc: &Rc<Desc>, value: f64) {
+    /// Adds a sample of a family described at run time.
+    pub fn push_shared(&mut self, desc: &Rc<Desc>, labels: Labels, value: f64) {
         let family = self
             .find(desc)
             .unwrap_or_else(|| self.open(Family::Shared(Rc::clone(desc))));
-        self.add(family, Part::Plain, NO_LABELS, value);
+        self.add(family, Part::Plain, labels, value);
     }
 
     /// Where the batch stands now.
@@ -277,6 +276,14 @@ impl Batch {
     }
 
     fn add(&mut self, family: usize, part: Part, labels: Labels, value: f64) {
+        debug_assert!(
+            self.families.get(family).is_some_and(|desc| {
+                labels.count as usize == desc.labels.len() + usize::from(part == Part::Bucket)
+            }),
+            "{}: pushed with {} labels",
+            self.families.get(family).map_or("", |desc| &desc.name),
+            labels.count
+        );
         self.last = family;
         self.samples.push(Sample {
             family: offset(family),

@@ -205,6 +205,16 @@ pub(super) static FLAGS: &[Flag] = &[
         },
     ),
     one(
+        "--path.rootfs",
+        "DIR",
+        "/",
+        "Where the root file system is; mount points are told without it.",
+        |config, text| {
+            config.rootfs = directory(text)?;
+            Ok(())
+        },
+    ),
+    one(
         "--sockets.source",
         "SOURCE",
         "auto",
@@ -292,6 +302,56 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    one(
+        "--collector.filesystem.mount-points-exclude",
+        "REGEXP",
+        config::MOUNT_POINTS_EXCLUDE,
+        "Mount points that filesystem leaves out.",
+        |config, text| {
+            config.filesystem_mount_points_exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.filesystem.fs-types-exclude",
+        "REGEXP",
+        config::FS_TYPES_EXCLUDE,
+        "Types that filesystem leaves out; by default not at / and /rom where one of them is a squashfs, as on OpenWrt.",
+        |config, text| {
+            config.filesystem_types_exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.qdisc.device-include",
+        "REGEXP",
+        "",
+        "Devices of qdisc; empty: all.",
+        |config, text| {
+            config.qdisc_devices.include = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.qdisc.device-exclude",
+        "REGEXP",
+        "",
+        "Devices that qdisc leaves out; wins over include.",
+        |config, text| {
+            config.qdisc_devices.exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.ipvs.backend-labels",
+        "LABELS",
+        "local_address,local_port,remote_address,remote_port,proto,local_mark",
+        "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
+        |config, text| {
+            config.ipvs_backend_labels = ipvs_labels(text)?;
+            Ok(())
+        },
+    ),
     switch(
         "--once",
         "Print the metrics to standard output and exit.",
@@ -354,6 +414,17 @@ fn directory(text: &str) -> Result<PathBuf, String> {
     } else {
         Err(refused("a directory", text))
     }
+}
+
+/// An empty list is one too: everything is summed.
+fn ipvs_labels(text: &str) -> Result<Vec<&'static str>, String> {
+    let all = config::IPVS_BACKEND_LABELS;
+    let names = text.split(',').filter(|name| !name.is_empty());
+    let known = |name| all.into_iter().find(|label| *label == name);
+    let picked = names.map(|name| {
+        known(name).ok_or_else(|| refused(&format!("some of {}", all.join(",")), text))
+    });
+    picked.collect()
 }
 
 /// An empty pattern is none.

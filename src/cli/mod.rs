@@ -261,7 +261,8 @@ pub fn flags_markdown() -> String {
         let default = if flag.default.is_empty() {
             String::new()
         } else {
-            format!("`{}`", flag.default)
+            // A bar would end the cell, even in code.
+            format!("`{}`", flag.default.replace('|', "\\|"))
         };
         let _ = writeln!(
             text,

@@ -2,19 +2,36 @@
 //! other collector. One line in [`ALL`] registers it.
 
 pub mod arp;
+pub mod bonding;
 pub mod conntrack;
+pub mod cpu;
+pub mod entropy;
 pub mod ephemeral_ports;
+pub mod filefd;
+pub mod filesystem;
+pub mod ipvs;
 pub mod listeners;
+pub mod lnstat;
+pub mod loadavg;
+pub mod meminfo;
 pub mod netclass;
 pub mod netdev;
 pub mod netstat;
+pub mod network_route;
+pub mod qdisc;
 pub mod sockstat;
 pub mod softnet;
+pub mod stat;
 pub mod tcpstat;
+pub mod thermal_zone;
 pub mod throughput;
+pub mod time;
 #[cfg(test)]
 mod tree;
 pub mod udp_queues;
+pub mod uname;
+pub mod uptime;
+pub mod xfrm;
 
 use std::fmt;
 use std::rc::Rc;
@@ -24,6 +41,7 @@ use crate::files::FileError;
 use crate::files::Files;
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::rtnetlink::NetlinkError;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
@@ -31,17 +49,34 @@ use crate::sockets::SurveyError;
 /// Every collector, in the order in which they run and are listed.
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
+    &bonding::SPEC,
     &conntrack::SPEC,
+    &cpu::SPEC,
+    &entropy::SPEC,
     &ephemeral_ports::SPEC,
+    &filefd::SPEC,
+    &filesystem::SPEC,
+    &ipvs::SPEC,
     &listeners::SPEC,
+    &lnstat::SPEC,
+    &loadavg::SPEC,
+    &meminfo::SPEC,
     &netclass::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,
+    &network_route::SPEC,
+    &qdisc::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &stat::SPEC,
     &tcpstat::SPEC,
+    &thermal_zone::SPEC,
     &throughput::SPEC,
+    &time::SPEC,
     &udp_queues::SPEC,
+    &uname::SPEC,
+    &uptime::SPEC,
+    &xfrm::SPEC,
 ];
 
 /// What is known of a collector without making one.
@@ -94,6 +129,8 @@ pub enum CollectError {
     File(FileError),
     /// The walk over the sockets.
     Sockets(SurveyError),
+    /// Netlink.
+    Netlink(NetlinkError),
     /// A file that the last tick sampled.
     Sampled(Rc<FileError>),
     /// The collector panicked, with what it said.
@@ -105,6 +142,7 @@ impl fmt::Display for CollectError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Sockets(error) => error.fmt(f),
+            Self::Netlink(error) => error.fmt(f),
             Self::Sampled(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
@@ -116,6 +154,12 @@ impl std::error::Error for CollectError {}
 impl From<FileError> for CollectError {
     fn from(error: FileError) -> Self {
         Self::File(error)
+    }
+}
+
+impl From<NetlinkError> for CollectError {
+    fn from(error: NetlinkError) -> Self {
+        Self::Netlink(error)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::collectors::Spec;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::Kind;
+use crate::metric::NO_LABELS;
 use crate::parse::ParseError;
 use crate::parse::netstat;
 use crate::parse::netstat::Section;
@@ -96,7 +97,7 @@ impl Collector for Netstat {
                     counter_family(fields, &counter, earlier)
                 })?;
                 if let Some(desc) = family {
-                    batch.push_shared(desc, counter.value);
+                    batch.push_shared(desc, NO_LABELS, counter.value);
                 }
             }
             Ok(())
@@ -172,7 +173,7 @@ fn family(fields: &Regex, protocol: &[u8], name: &[u8], path: &str) -> Family {
     fields.is_match(&key).then(|| {
         let unit = unit(&name);
         let help = format!("The kernel's counter {name} of {protocol} in {unit}, from {path}.");
-        Desc::at_run_time(format!("node_netstat_{key}"), Kind::Untyped, help)
+        Desc::at_run_time(format!("node_netstat_{key}"), Kind::Untyped, &[], help)
     })
 }
 
@@ -224,7 +225,7 @@ fn push(batch: &mut Batch, section: &Section<'_>, families: &[Family]) -> Result
             .next()
             .unwrap_or_else(|| Err(section.error(position, PAIRS, b"")))?;
         if let Some(desc) = family {
-            batch.push_shared(desc, value);
+            batch.push_shared(desc, NO_LABELS, value);
         }
     }
     match values.next() {

@@ -7,18 +7,35 @@
 //! number at the cut would be wrong, so that is an error.
 
 pub mod arp;
+pub mod bonding;
 pub mod class_net;
+pub mod clocksource;
 pub mod dev;
+pub mod file_nr;
 #[cfg(test)]
 mod hostile;
 pub mod ip_local_port_range;
 pub mod ip_local_reserved_ports;
+pub mod ip_vs;
+pub mod ipv6_route;
+pub mod loadavg;
+pub mod meminfo;
+pub mod mountinfo;
+pub mod net_stat;
 pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;
+pub mod random;
+pub mod route;
 pub mod snmp6;
 pub mod sockstat;
 pub mod softnet_stat;
+pub mod stat;
+pub mod tz_rule;
+pub mod tzfile;
+pub mod uptime;
+pub mod uts;
+pub mod xfrm_stat;
 
 use std::borrow::Cow;
 use std::fmt;

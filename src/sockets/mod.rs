@@ -16,10 +16,11 @@ use std::rc::Rc;
 use crate::config::SocketsSource;
 use crate::files::FileError;
 use crate::files::Files;
+use crate::netlink::NetlinkError;
+use crate::netlink::settled;
 use crate::parse::ip_local_port_range;
 use crate::parse::ip_local_port_range::PortRange;
 
-use self::netlink::NetlinkError;
 pub use self::survey::Survey;
 
 /// Where the sockets of a survey came from.
@@ -161,17 +162,12 @@ impl Sockets {
 }
 
 fn walk_netlink(survey: &mut Survey, range: Option<PortRange>) -> Result<(), NetlinkError> {
-    // An interrupted dump is repeated once. The second one counts even so: where sockets come and go all the time, no
-    // list of them is ever of one moment.
-    for _ in 0..2 {
+    settled(|| {
         survey.restart(Source::Netlink, range);
         let interrupted = netlink::dump(|socket| survey.add(socket))?;
         survey.finish();
-        if !interrupted {
-            break;
-        }
-    }
-    Ok(())
+        Ok(interrupted)
+    })
 }
 
 fn walk_proc(

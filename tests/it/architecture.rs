@@ -22,8 +22,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "http",
             "instruments",
-            "process",
+            "links",
             "log",
+            "process",
             "metric",
             "parse",
             "probes",
@@ -46,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "collectors",
             "config",
             "files",
+            "links",
             "log",
             "metric",
             "sampler",
@@ -55,12 +57,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "collectors",
         &[
-            "config", "files", "metric", "parse", "probes", "sampler", "sockets", "tc",
+            "config",
+            "files",
+            "links",
+            "metric",
+            "parse",
+            "probes",
+            "rtnetlink",
+            "sampler",
+            "sockets",
+            "tc",
         ],
     ),
     ("sampler", &["config", "files", "parse"]),
     // The source that was asked for comes from the configuration.
-    ("sockets", &["config", "files", "parse", "sys"]),
+    ("sockets", &["config", "files", "netlink", "parse", "sys"]),
+    ("links", &["files", "netlink", "parse"]),
+    // The wire alone: what a message means is known to whoever asks.
+    ("netlink", &[]),
     ("tc", &["files", "parse", "sys"]),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
@@ -73,6 +87,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("parse", &[]),
     ("rfc3339", &[]),
+    // What a route is stands with the file of that name.
+    ("rtnetlink", &["netlink", "parse"]),
     ("sys", &[]),
 ];
 

@@ -19,7 +19,19 @@ use crate::tree::well_formed;
 /// The directory, the file it is about, and who reads it.
 pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("arp", "proc/net/arp", &["arp"]),
+    (
+        "bonding_masters",
+        "sys/class/net/bonding_masters",
+        &["bonding"],
+    ),
     ("dev", "proc/net/dev", &["netdev"]),
+    (
+        "entropy_avail",
+        "proc/sys/kernel/random/entropy_avail",
+        &["entropy"],
+    ),
+    ("file-nr", "proc/sys/fs/file-nr", &["filefd"]),
+    ("hostname", "proc/sys/kernel/hostname", &["uname"]),
     (
         "ip_local_port_range",
         "proc/sys/net/ipv4/ip_local_port_range",
@@ -30,6 +42,12 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         "proc/sys/net/ipv4/ip_local_reserved_ports",
         &["ephemeral_ports"],
     ),
+    ("loadavg", "proc/loadavg", &["loadavg"]),
+    ("meminfo", "proc/meminfo", &["meminfo"]),
+    ("mountinfo", "proc/1/mountinfo", &["filesystem"]),
+    ("ip_vs", "proc/net/ip_vs", &["ipvs"]),
+    ("ip_vs_stats", "proc/net/ip_vs_stats", &["ipvs"]),
+    ("ipv6_route", "proc/net/ipv6_route", &["network_route"]),
     ("netstat", "proc/net/netstat", &["netstat"]),
     ("nf_conntrack", "proc/net/stat/nf_conntrack", &["conntrack"]),
     (
@@ -42,11 +60,14 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         "proc/sys/net/netfilter/nf_conntrack_max",
         &["conntrack"],
     ),
+    ("route", "proc/net/route", &["network_route"]),
+    ("rt_cache", "proc/net/stat/rt_cache", &["lnstat"]),
     ("snmp", "proc/net/snmp", &["netstat"]),
     ("snmp6", "proc/net/snmp6", &["netstat"]),
     ("sockstat", "proc/net/sockstat", &["sockstat"]),
     ("sockstat6", "proc/net/sockstat6", &["sockstat"]),
     ("softnet_stat", "proc/net/softnet_stat", &["softnet"]),
+    ("stat", "proc/stat", &["cpu", "stat"]),
     (
         "tcp",
         "proc/net/tcp",
@@ -59,6 +80,8 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ),
     ("udp", "proc/net/udp", &["udp_queues"]),
     ("udp6", "proc/net/udp6", &["udp_queues"]),
+    ("uptime", "proc/uptime", &["uptime"]),
+    ("xfrm_stat", "proc/net/xfrm_stat", &["xfrm"]),
 ];
 
 #[test]

@@ -31,6 +31,9 @@ const JUNK: [&[u8]; 9] = [
     b"::::x y z",
 ];
 
+/// Goes on telling a counter that went back, until it has passed what it was.
+const HOLDS: &str = "cpu";
+
 /// Of a long file every byte of its ends is tried, and between them every so many: a prime, to fall on all columns.
 const EVERY_BYTE: usize = 1200;
 const STRIDE: usize = 7;
@@ -118,9 +121,12 @@ fn tables_of_oddly_named_devices() {
 #[test]
 fn a_file_cut_inside_a_line_is_an_error() {
     let host = Victim::new("tcp-states");
-    for (_, file, collectors) in FORMATS {
+    for (format, file, collectors) in FORMATS {
         let path = Path::new(file);
-        let whole = fs::read(host.copy.root.join(path)).unwrap();
+        // What this machine does not have is taken from the cases.
+        let case = fixtures().join("cases").join(format).join("plain");
+        let whole = fs::read(host.copy.root.join(path)).or_else(|_| fs::read(&case));
+        let whole = whole.unwrap_or_else(|error| panic!("{}: {error}", case.display()));
         let mut engine = Host::open(&host.copy.root);
         for end in positions(whole.len()).filter(|end| *end > 0) {
             if whole[end - 1] == b'\n' {
@@ -257,7 +263,7 @@ impl Victim {
             number += 1;
         }
         self.copy.write(path, whole);
-        for (name, page) in &self.pages {
+        for (name, page) in self.pages.iter().filter(|(name, _)| *name != HOLDS) {
             assert_eq!(
                 &host.page(&[name]),
                 page,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 
+use weir::config::MOUNT_POINTS_EXCLUDE;
 use weir::config::NETSTAT_FIELDS;
 
 use crate::client::Client;
@@ -27,14 +28,29 @@ const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 /// node_exporter's collectors that weir has.
 const COLLECTORS: &[&str] = &[
     "arp",
+    "bonding",
     "conntrack",
+    "cpu",
+    "entropy",
+    "filefd",
+    "filesystem",
+    "loadavg",
+    "meminfo",
+    "ipvs",
+    "lnstat",
     "netclass",
     "netdev",
     "netstat",
+    "network_route",
+    "qdisc",
     "sockstat",
     "softnet",
+    "stat",
     "tcpstat",
+    "thermal_zone",
+    "time",
     "udp_queues",
+    "uname",
 ];
 
 /// How often both are read until a value that moves has been caught between two readings.
@@ -88,6 +104,16 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
         "node_scrape_collector_success",
         Known::MoreHere,
         "weir has more collectors",
+    ),
+    (
+        "node_scrape_collector_success",
+        Known::Value("bonding"),
+        "0 there where the kernel has not loaded it; no family here, and no failure",
+    ),
+    (
+        "node_scrape_collector_success",
+        Known::Value("ipvs"),
+        "0 there where the kernel has not loaded it; no family here, and no failure",
     ),
     (
         "node_network_receive_nohandler_total",
@@ -164,6 +190,46 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
         Known::Moves,
         "of the whole machine",
     ),
+    (
+        "node_filesystem_size_bytes",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_free_bytes",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_avail_bytes",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_files",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_files_free",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_readonly",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_device_error",
+        Known::LabelHere("device_error"),
+        "later versions of node_exporter have it",
+    ),
+    (
+        "node_filesystem_mount_info",
+        Known::OnlyHere,
+        "later versions of node_exporter have it",
+    ),
 ];
 
 fn known(family: &str, is: impl Fn(&Known) -> bool) -> bool {
@@ -184,10 +250,22 @@ fn shared_families_are_equal_in_a_quiet_namespace() {
         Ok(namespace) => namespace,
         Err(reason) => return skip(&reason),
     };
-    namespace.ip("link add name a.b-c type veth peer name far0");
+    namespace.ip("link add name a.b-c numtxqueues 2 type veth peer name far0");
     namespace.ip("link set a.b-c up alias office");
     namespace.ip("address add 192.0.2.1/24 dev a.b-c");
     namespace.ip("neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev a.b-c");
+    namespace.ip("route add default via 192.0.2.2 metric 7 proto bgp src 192.0.2.1");
+    namespace.ip("route add 198.51.100.0/24 nexthop via 192.0.2.2 weight 3 nexthop via 192.0.2.3");
+    namespace.ip("route add 203.0.113.0/24 dev a.b-c table 7");
+    namespace.ip("route add unreachable 10.0.0.0/8");
+    // A root with a discipline for each queue below it, and one for what comes in.
+    for words in [
+        "qdisc add dev a.b-c root handle 1: mq",
+        "qdisc add dev a.b-c clsact",
+    ] {
+        let status = namespace.command("tc").args(words.split(' ')).status();
+        assert!(status.is_ok_and(|status| status.success()), "tc {words}");
+    }
     compare_both(Some(&namespace));
 }
 
@@ -217,6 +295,10 @@ fn compare_both(namespace: Option<&Namespace>) {
         // Debian leaves lo out, and the default fields grew since 1.5.0.
         .arg("--collector.netdev.device-exclude=^$")
         .arg(format!("--collector.netstat.fields={NETSTAT_FIELDS}"))
+        // Debian leaves out more.
+        .arg(format!(
+            "--collector.filesystem.mount-points-exclude={MOUNT_POINTS_EXCLUDE}"
+        ))
         .args(&collectors)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

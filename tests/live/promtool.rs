@@ -17,8 +17,13 @@ const SEEDS: &[&str] = &[
     "network_connections_output_total",
 ];
 
-/// node_exporter's own names: the kernel's CamelCase words, and gauges or untyped families named like counters.
-const NODE_EXPORTER: &[&str] = &["node_netstat_", "node_sockstat_", "node_memory_"];
+/// node_exporter's own names: the kernel's CamelCase words, gauges or untyped families named like counters, and bits.
+const NODE_EXPORTER: &[&str] = &[
+    "node_entropy_",
+    "node_netstat_",
+    "node_sockstat_",
+    "node_memory_",
+];
 
 #[test]
 fn promtool_complains_about_foreign_names_only() {

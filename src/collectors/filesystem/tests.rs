@@ -1,0 +1,193 @@
+//! The mount table and what is asked of whom.
+
+use std::path::Path;
+
+use super::super::tree::Tree;
+use super::*;
+use crate::config::Config;
+
+fn mount<'a>(point: &'a str, kind: &'a str) -> Mount<'a> {
+    Mount {
+        major: 0,
+        minor: 1,
+        point: point.as_bytes(),
+        kind: kind.as_bytes(),
+        source: b"none",
+        read_only: false,
+    }
+}
+
+fn asked(table: &[(&str, &str)], path: &str) -> bool {
+    let mounts: Vec<_> = table
+        .iter()
+        .map(|(point, kind)| mount(point, kind))
+        .collect();
+    answers_at_once(&mounts, path.as_bytes())
+}
+
+#[test]
+fn remote_mounts_and_what_is_below_them_are_not_asked() {
+    let table = [
+        ("/", "ext4"),
+        ("/home", "nfs4"),
+        ("/home/disk", "ext4"),
+        ("/homework", "xfs"),
+        ("/mnt", "fuse.sshfs"),
+        ("/media", "autofs"),
+        ("/media/usb", "vfat"),
+        ("/ctl", "fusectl"),
+    ];
+    for (path, expected) in [
+        ("/", true),
+        ("/home", false),
+        ("/home/disk", false),
+        ("/homework", true),
+        ("/mnt", false),
+        ("/media", false),
+        ("/media/usb", true),
+        ("/ctl", true),
+    ] {
+        assert_eq!(asked(&table, path), expected, "{path}");
+    }
+    assert!(!asked(&[("/", "nfs"), ("/tmp", "tmpfs")], "/tmp"));
+}
+
+#[test]
+fn what_is_mounted_last_is_what_is_asked() {
+    assert!(asked(&[("/a", "nfs"), ("/a", "ext4")], "/a"));
+    assert!(!asked(&[("/a", "ext4"), ("/a", "nfs")], "/a"));
+    assert!(asked(&[("/a", "autofs"), ("/a", "ext4")], "/a"));
+    assert!(asked(
+        &[("/a", "nfs"), ("/a", "ext4"), ("/a/b", "xfs")],
+        "/a/b"
+    ));
+}
+
+#[test]
+fn the_list_of_remote_types_is_sorted_and_covers_the_common_ones() {
+    assert!(REMOTE.is_sorted());
+    for kind in [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "ceph",
+        "fuse.sshfs",
+        "fuseblk",
+        "9p",
+        "afs",
+    ] {
+        assert!(is_remote(kind.as_bytes()), "{kind}");
+    }
+    for kind in [
+        "ext4", "tmpfs", "overlay", "squashfs", "ubifs", "nsfs", "rootfs",
+    ] {
+        assert!(!is_remote(kind.as_bytes()), "{kind}");
+    }
+}
+
+#[test]
+fn a_captured_tree_tells_mounts_and_no_sizes() {
+    let tree = Tree::new("filesystem-captured");
+    assert_eq!(tree.once(&SPEC), Ok(String::new()));
+    tree.write(
+        "proc/self/mountinfo",
+        "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /my\\040disk ro - xfs /dev/sdb rw\n3 1 0:5 / /proc rw - proc proc rw\n",
+    );
+    let expected = "node_filesystem_readonly{device=\"/dev/sda1\",mountpoint=\"/\",fstype=\"ext4\",device_error=\"\"} 0\n\
+        node_filesystem_readonly{device=\"/dev/sdb\",mountpoint=\"/my disk\",fstype=\"xfs\",device_error=\"\"} 1\n\
+        node_filesystem_mount_info{device=\"/dev/sda1\",major=\"8\",minor=\"1\",mountpoint=\"/\"} 1\n\
+        node_filesystem_mount_info{device=\"/dev/sdb\",major=\"8\",minor=\"2\",mountpoint=\"/my disk\"} 1\n";
+    assert_eq!(tree.once(&SPEC).as_deref(), Ok(expected));
+}
+
+const OPENWRT: &str = "1 0 31:4 / /rom ro - squashfs /dev/root ro\n2 1 0:6 / /proc rw - proc proc rw\n\
+    3 1 31:5 / /overlay rw - jffs2 /dev/mtdblock5 rw\n4 0 0:12 / / rw - overlay overlayfs:/overlay rw\n\
+    5 4 0:13 / /opt/docker/overlay2/x rw - overlay overlay rw\n";
+
+fn points(page: &str) -> Vec<&str> {
+    let lines = page
+        .lines()
+        .filter(|line| line.starts_with("node_filesystem_readonly"));
+    lines
+        .filter_map(|line| line.split("mountpoint=\"").nth(1)?.split('"').next())
+        .collect()
+}
+
+#[test]
+fn the_root_of_an_openwrt_system_is_shown() {
+    let tree = Tree::new("filesystem-openwrt");
+    tree.write("proc/1/mountinfo", OPENWRT);
+    let page = tree.once(&SPEC).expect("a scrape");
+    assert_eq!(points(&page), ["/rom", "/overlay", "/"]);
+    // Whoever gives the flag gets what it says.
+    let exact = |config: &mut Config| {
+        config.filesystem_types_exclude = Regex::new("^(proc|overlay|squashfs)$").ok();
+    };
+    let page = tree.scrape(&SPEC, &mut *Tree::make(&SPEC, exact));
+    assert_eq!(points(&page.expect("a scrape")), ["/overlay"]);
+    // A container's root is an overlay too, and is not shown.
+    tree.write("proc/1/mountinfo", "4 0 0:12 / / rw - overlay overlay rw\n");
+    assert_eq!(tree.once(&SPEC), Ok(String::new()));
+}
+
+#[test]
+fn exclusions_are_regular_expressions_and_may_be_none() {
+    let tree = Tree::new("filesystem-exclusions");
+    tree.write("proc/1/mountinfo", OPENWRT);
+    let none = |config: &mut Config| {
+        config.filesystem_types_exclude = None;
+        config.filesystem_mount_points_exclude = Regex::new("^/o").ok();
+    };
+    let page = tree.scrape(&SPEC, &mut *Tree::make(&SPEC, none));
+    assert_eq!(points(&page.expect("a scrape")), ["/rom", "/proc", "/"]);
+}
+
+#[test]
+fn equal_mounts_are_told_once_and_too_many_are_counted() {
+    let tree = Tree::new("filesystem-many");
+    tree.write(
+        "proc/1/mountinfo",
+        "1 0 8:1 / /a rw - ext4 /dev/sda1 rw\n2 1 8:1 / /a ro - ext4 /dev/sda1 rw\n3 1 8:2 / /a rw - xfs /dev/sda2 rw\n",
+    );
+    let page = tree.once(&SPEC).expect("a scrape");
+    let read_only: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with("node_filesystem_readonly"))
+        .filter_map(|line| line.rsplit(' ').next())
+        .collect();
+    assert_eq!(read_only, ["1", "0"]);
+    let lines: String = (0..MOST + 44)
+        .map(|number| format!("{number} 0 8:1 / /m{number} rw - ext4 /dev/sda rw\n"))
+        .collect();
+    tree.write("proc/1/mountinfo", &lines);
+    let page = tree.once(&SPEC).expect("a scrape");
+    assert_eq!(points(&page).len(), MOST);
+}
+
+#[test]
+fn below_another_root_paths_are_stripped_and_errors_told() {
+    let files = Files::open(Path::new("/proc"), Path::new("/sys"))
+        .expect("this machine has both")
+        .with_rootfs(Path::new("/host"));
+    let mounts = [
+        mount("/host/no such place", "ext4"),
+        mount("/host/nfs", "nfs"),
+    ];
+    let config = Config::default();
+    let collector = Filesystem {
+        points: config.filesystem_mount_points_exclude,
+        types: config.filesystem_types_exclude,
+    };
+    let mut batch = Batch::default();
+    collector.push(&files, &mounts, &mut batch);
+    let mut text = Vec::new();
+    crate::exposition::encode(&batch, &mut text);
+    let text = String::from_utf8(text).expect("UTF-8");
+    let error = "node_filesystem_device_error{device=\"none\",mountpoint=\"/no such place\",fstype=\"ext4\",\
+        device_error=\"no such file or directory\"} 1\n";
+    assert!(text.contains(error), "{text}");
+    assert_eq!(text.matches("node_filesystem_device_error{").count(), 1);
+    assert!(!text.contains("node_filesystem_size_bytes"));
+    assert!(text.contains("mountpoint=\"/nfs\""));
+}

@@ -1,0 +1,26 @@
+//! What rtnetlink tells of routes and of queueing disciplines, and the names of the devices that both give as numbers.
+//!
+//! rtnetlink(7) and include/uapi/linux/rtnetlink.h, since Linux 2.2. No privilege is needed. Routes and disciplines are
+//! given one by one as they come: neither list is held.
+
+pub mod names;
+pub mod qdiscs;
+pub mod routes;
+
+use crate::netlink::Cause;
+pub use crate::netlink::NetlinkError;
+pub use crate::netlink::settled;
+
+pub use self::names::names;
+pub use self::qdiscs::qdiscs;
+pub use self::routes::routes;
+
+/// Whether the error says that there is no rtnetlink, or not all of it: emulators refuse the socket or the request.
+#[must_use]
+pub fn is_absent(error: &NetlinkError) -> bool {
+    let refused = matches!(error.cause, Cause::Call("socket", _) | Cause::Refused(_));
+    refused && !error.is_passing()
+}
+
+#[cfg(test)]
+mod tests;

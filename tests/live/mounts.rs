@@ -1,0 +1,94 @@
+//! The mount table of this kernel, in a namespace of the test's own: a mount whose server never answers, and a local one; and
+//! the time zone, as `date` has it.
+
+use std::process::Command;
+
+use crate::running::Directory;
+use crate::running::WEIR;
+use crate::running::installed;
+use crate::support::skip;
+
+/// A FUSE file system without a program behind it: whoever asks it waits for ever, as on a dead NFS mount.
+const SCRIPT: &str = r#"
+set -e
+mount -t tmpfs -o size=64k,nr_inodes=100 'a source' "$1/local disk"
+exec 3<>/dev/fuse
+mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 dead "$1/dead"
+timeout -s KILL 1 stat -f "$1/dead" 3>&- && exit 9
+timeout -s KILL 10 "$2" --once --collector.disable-defaults --collector.filesystem 3>&-
+"#;
+
+#[test]
+fn a_dead_mount_is_told_and_never_asked() {
+    let directory = Directory::new();
+    let root = directory.0.display().to_string();
+    for name in ["local disk", "dead"] {
+        std::fs::create_dir(directory.0.join(name)).unwrap();
+    }
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "-p", "-f", "--mount-proc", "sh", "-c", script, "sh"]);
+        command.args([root.as_str(), WEIR]).output()
+    };
+    let may = unshare("exec 3<>/dev/fuse");
+    if !may.is_ok_and(|output| output.status.success()) {
+        return skip("no mount namespace, or no /dev/fuse");
+    }
+    let output = unshare(SCRIPT).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let page = String::from_utf8(output.stdout).unwrap();
+    let dead: Vec<_> = page
+        .lines()
+        .filter(|line| line.contains("device=\"dead\""))
+        .filter_map(|line| line.split('{').next())
+        .collect();
+    assert_eq!(
+        dead,
+        ["node_filesystem_readonly", "node_filesystem_mount_info"]
+    );
+    let labels = format!("mountpoint=\"{root}/local disk\",fstype=\"tmpfs\",device_error=\"\"");
+    for (family, value) in [
+        ("device_error", 0),
+        ("size_bytes", 65_536),
+        ("free_bytes", 65_536),
+        ("files", 100),
+        ("readonly", 0),
+    ] {
+        // The kernel escapes blanks in sources too; node_exporter leaves those as they are.
+        let line =
+            format!("node_filesystem_{family}{{device=\"a\\\\040source\",{labels}}} {value}");
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+    }
+}
+
+#[test]
+fn the_time_zone_is_that_of_date() {
+    if !installed("date") || !std::path::Path::new("/usr/share/zoneinfo/Europe/Berlin").exists() {
+        return skip("no zone data");
+    }
+    for zone in [
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Asia/Kathmandu",
+        "Africa/Casablanca",
+        "America/Sao_Paulo",
+        "NZST-12NZDT,M9.5.0,M4.1.0/3",
+        "",
+    ] {
+        let told = |command: &mut Command| {
+            let output = command.env("TZ", zone).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let date = told(Command::new("date").arg("+%Z %z"));
+        let (name, offset) = date.trim_end().split_once(' ').unwrap();
+        let (sign, digits) = offset.split_at(1);
+        let digits: i64 = digits.parse().unwrap();
+        let seconds = (digits / 100 * 60 + digits % 100) * 60 * if sign == "-" { -1 } else { 1 };
+        let expected = format!("node_time_zone_offset_seconds{{time_zone=\"{name}\"}} {seconds}\n");
+        let flags = ["--once", "--collector.disable-defaults", "--collector.time"];
+        let page = told(Command::new(WEIR).args(flags));
+        assert!(page.contains(&expected), "{zone}: {expected}{page}");
+    }
+}
