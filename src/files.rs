@@ -146,6 +146,12 @@ impl Files {
         self.live
     }
 
+    /// Whether sysfs is the running kernel's too, so that netlink may stand for /sys/class/net.
+    #[must_use]
+    pub fn live_sysfs(&self) -> bool {
+        self.live && self.sysfs == Path::new("/sys")
+    }
+
     /// The byte order of the machine that wrote these files.
     #[must_use]
     pub fn byte_order(&self) -> ByteOrder {

@@ -1,7 +1,7 @@
 //! weir measures a Linux machine's network and serves it to Prometheus and to a browser.
 //!
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
-//! [`files`] and [`parse`], the TCP sockets through [`sockets`], and write into a [`metric::Batch`] that [`exposition`]
+//! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
 //! turns into text. Everything happens in one thread.
 
 #![warn(
@@ -20,9 +20,11 @@ pub mod exposition;
 pub mod files;
 pub mod http;
 pub mod instruments;
+pub mod links;
 pub mod log;
 pub mod metric;
 pub mod netlink;
+pub mod nl80211;
 pub mod parse;
 pub mod probes;
 pub mod process;

@@ -16,6 +16,7 @@ use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::Config;
 use crate::files::Files;
+use crate::links::Links;
 use crate::log::panic_message;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -51,6 +52,7 @@ pub struct Engine {
     config: Config,
     files: Files,
     sockets: Sockets,
+    links: Links,
     collectors: Vec<Active>,
     batch: Batch,
 }
@@ -94,6 +96,7 @@ impl Engine {
             config: config.clone(),
             files,
             sockets,
+            links: Links::default(),
             collectors,
             batch: Batch::default(),
         }
@@ -142,6 +145,7 @@ impl Engine {
         };
         self.batch.clear();
         self.sockets.begin();
+        self.links.begin();
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
             if selected(active.spec.name) {
@@ -149,6 +153,7 @@ impl Engine {
                     files: &self.files,
                     sampler,
                     sockets: &mut self.sockets,
+                    links: &mut self.links,
                     source: None,
                     left_out: None,
                 };

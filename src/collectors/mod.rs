@@ -31,6 +31,7 @@ mod tree;
 pub mod udp_queues;
 pub mod uname;
 pub mod uptime;
+pub mod wifi;
 pub mod xfrm;
 
 use std::fmt;
@@ -39,9 +40,10 @@ use std::rc::Rc;
 use crate::config::Config;
 use crate::files::FileError;
 use crate::files::Files;
+use crate::links::Links;
 use crate::metric::Batch;
 use crate::metric::Desc;
-use crate::rtnetlink::NetlinkError;
+use crate::netlink::NetlinkError;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
@@ -76,6 +78,7 @@ pub static ALL: &[&Spec] = &[
     &udp_queues::SPEC,
     &uname::SPEC,
     &uptime::SPEC,
+    &wifi::SPEC,
     &xfrm::SPEC,
 ];
 
@@ -116,6 +119,8 @@ pub struct Context<'a> {
     pub sampler: &'a Sampler,
     /// The TCP sockets, walked at most once a scrape.
     pub sockets: &'a mut Sockets,
+    /// The network devices, asked for at most once a scrape.
+    pub links: &'a mut Links,
     /// Which source the collector used, for `weir_source_info`.
     pub source: Option<&'static str>,
     /// How many series a limit left out, for `weir_series_left_out`; `None` where the collector has no limit.

@@ -1,6 +1,7 @@
 //! What went through every network device: bytes, packets and errors, from `/proc/net/dev`.
 //!
-//! Names and sums are those of node_exporter's netdev collector. Its `receive_nohandler` is not in this file.
+//! Names and sums are those of node_exporter's netdev collector. Its `receive_nohandler` is not in this file; it comes from
+//! the kernel's list of devices, where that can be asked (Linux 4.6).
 
 use std::collections::HashSet;
 
@@ -9,6 +10,7 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::links;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::dev;
@@ -30,6 +32,7 @@ pub static SPEC: Spec = Spec {
         &RECEIVE_FRAME,
         &RECEIVE_COMPRESSED,
         &RECEIVE_MULTICAST,
+        &RECEIVE_NOHANDLER,
         &TRANSMIT_BYTES,
         &TRANSMIT_PACKETS,
         &TRANSMIT_ERRS,
@@ -89,6 +92,11 @@ static RECEIVE_MULTICAST: Desc = Desc::counter(
     "node_network_receive_multicast_total",
     DEVICE,
     "Multicast packets received by the device, from /proc/net/dev.",
+);
+static RECEIVE_NOHANDLER: Desc = Desc::counter(
+    "node_network_receive_nohandler_total",
+    DEVICE,
+    "Packets received by a port that is not in use (a bond's inactive one, say), from RTM_GETLINK.",
 );
 static TRANSMIT_BYTES: Desc = Desc::counter(
     "node_network_transmit_bytes_total",
@@ -163,6 +171,9 @@ impl Collector for Netdev {
         context: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
+        // The one counter is no reason to lose the other sixteen; netclass tells what is wrong with the list.
+        let links = context.links.all(context.files).ok().flatten();
+        let links = links.unwrap_or_default();
         context.files.net("dev", |bytes| {
             // The kernel loses its place between two reads of a long file when devices come and go, and may tell one
             // twice; a page with a series twice is refused as a whole.
@@ -176,6 +187,10 @@ impl Collector for Netdev {
                 let labels = batch.labels(&[("device", &device)]);
                 for (desc, counter) in FAMILIES {
                     batch.push(desc, labels, float(counter(&row.counters)));
+                }
+                let link = links::find(links, row.name);
+                if let Some(packets) = link.and_then(|link| link.receive_nohandler) {
+                    batch.push(&RECEIVE_NOHANDLER, labels, float(packets));
                 }
             }
             Ok(())

@@ -17,6 +17,7 @@ use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::files::FileError;
 use crate::files::Files;
+use crate::links::Names;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::float;
@@ -62,15 +63,15 @@ impl Collector for NetworkRoute {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         if context.files.live() {
-            match from_netlink() {
-                Ok(table) => {
+            match from_netlink(context) {
+                Ok(Some(table)) => {
                     context.source = Some("netlink");
                     context.left_out = Some(table.write(batch));
                     return Ok(());
                 }
                 Err(error) if !rtnetlink::is_absent(&error) => return Err(error.into()),
                 // Emulators have no rtnetlink, or not all of it.
-                Err(_) => {}
+                Ok(None) | Err(_) => {}
             }
         }
         let found = from_files(context.files)?;
@@ -142,18 +143,18 @@ impl Table<Vec<u8>> {
     }
 }
 
-fn from_netlink() -> Result<Table<Vec<u8>>, NetlinkError> {
+fn from_netlink(context: &mut Context<'_>) -> Result<Option<Table<Vec<u8>>>, NetlinkError> {
     let mut table = Table::new();
     settled(|| {
         table = Table::new();
         rtnetlink::routes(|index, route| table.add(index, route))
     })?;
-    let names = rtnetlink::names()?;
-    Ok(named(table, &names))
+    let names = context.links.names(context.files)?;
+    Ok(names.map(|names| named(table, &names)))
 }
 
 /// The table with names for numbers; a device that is gone by now has an empty one.
-fn named(table: Table<u32>, names: &rtnetlink::names::Names) -> Table<Vec<u8>> {
+fn named(table: Table<u32>, names: &Names) -> Table<Vec<u8>> {
     let name = |index: u32| names.get(&index).cloned().unwrap_or_default();
     let mut named = Table::new();
     for (index, count) in table.counts {

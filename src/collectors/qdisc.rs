@@ -11,13 +11,13 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::links::Names;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::float;
 use crate::parse::printable;
 use crate::rtnetlink;
 use crate::rtnetlink::NetlinkError;
-use crate::rtnetlink::names::Names;
 use crate::rtnetlink::qdiscs::Qdisc;
 use crate::rtnetlink::qdiscs::Stats;
 use crate::rtnetlink::settled;
@@ -103,7 +103,9 @@ impl Collector for QdiscCollector {
             return Ok(());
         }
         match from_netlink() {
-            Ok((roots, names)) => {
+            Ok(roots) => {
+                // Emulators that have not this either have no disciplines.
+                let names = context.links.names(context.files)?.unwrap_or_default();
                 context.left_out = Some(write(&roots, &names, &self.devices, batch));
                 Ok(())
             }
@@ -114,13 +116,13 @@ impl Collector for QdiscCollector {
     }
 }
 
-fn from_netlink() -> Result<(Roots, Names), NetlinkError> {
+fn from_netlink() -> Result<Roots, NetlinkError> {
     let mut roots = Roots::new();
     settled(|| {
         roots.clear();
         rtnetlink::qdiscs(|qdisc| add(&mut roots, qdisc))
     })?;
-    Ok((roots, rtnetlink::names()?))
+    Ok(roots)
 }
 
 /// A device has one root; should the kernel tell two, the first one stays, so that no series is there twice.

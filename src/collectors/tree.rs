@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::config::SocketsSource;
 use crate::exposition;
 use crate::files::Files;
+use crate::links::Links;
 use crate::metric::Batch;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
@@ -64,6 +65,7 @@ impl Tree {
             files: &files,
             sampler: &Sampler::default(),
             sockets: &mut Sockets::new(SocketsSource::Proc),
+            links: &mut Links::default(),
             source: None,
             left_out: None,
         };

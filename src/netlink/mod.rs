@@ -19,6 +19,7 @@ pub mod generic;
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -154,13 +155,19 @@ impl Request<'_> {
     ///
     /// # Errors
     /// When a call fails, the kernel refuses, or what it sends breaks the format.
-    pub fn ask(&self, each: impl FnMut(&[u8]) -> Result<(), Cause>) -> Result<bool, NetlinkError> {
+    pub fn ask(
+        &self,
+        mut each: impl FnMut(&[u8]) -> Result<(), Cause>,
+    ) -> Result<bool, NetlinkError> {
         let request = self.name;
-        self.exchange(each)
+        self.exchange(&mut |datagram| self.read(datagram, &mut each))
             .map_err(|cause| NetlinkError { request, cause })
     }
 
-    fn exchange(&self, mut each: impl FnMut(&[u8]) -> Result<(), Cause>) -> Result<bool, Cause> {
+    fn exchange(
+        &self,
+        read: &mut dyn FnMut(&[u8]) -> Result<Progress, Cause>,
+    ) -> Result<bool, Cause> {
         let failed = |call| move |errno| Cause::Call(call, errno);
         let socket = rustix::net::socket_with(
             AddressFamily::NETLINK,
@@ -176,20 +183,21 @@ impl Request<'_> {
         rustix::net::send(&socket, &self.message(), SendFlags::empty()).map_err(failed("send"))?;
 
         // On the stack: musl's allocator would map and unmap it each time.
-        let mut buffer = [0; BUFFER];
+        let mut buffer = [MaybeUninit::<u8>::uninit(); BUFFER];
         let begin = Instant::now();
         let mut interrupted = false;
         loop {
             // With MSG_TRUNC the call tells the datagram's own length, also when the buffer was too small for it.
-            let (_, length) = match rustix::net::recv(&socket, &mut buffer[..], RecvFlags::TRUNC) {
+            let received = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::TRUNC);
+            let ((datagram, _), length) = match received {
                 Err(Errno::INTR) if begin.elapsed() < DEADLINE => continue,
                 result => result.map_err(failed("recv"))?,
             };
-            let datagram = buffer.get(..length).ok_or(Cause::Malformed(
-                "a datagram of at most 32768 bytes",
-                length,
-            ))?;
-            let progress = self.read(datagram, &mut each)?;
+            if length > BUFFER {
+                let expected = "a datagram of at most 32768 bytes";
+                return Err(Cause::Malformed(expected, length));
+            }
+            let progress = read(datagram)?;
             interrupted |= progress.interrupted;
             if progress.done {
                 return Ok(interrupted);

@@ -1,9 +1,8 @@
-//! What rtnetlink tells of routes and of queueing disciplines, and the names of the devices that both give as numbers.
+//! What rtnetlink tells of routes and of queueing disciplines; the devices, which both give as numbers, are in links/.
 //!
 //! rtnetlink(7) and include/uapi/linux/rtnetlink.h, since Linux 2.2. No privilege is needed. Routes and disciplines are
 //! given one by one as they come: neither list is held.
 
-pub mod names;
 pub mod qdiscs;
 pub mod routes;
 
@@ -11,7 +10,6 @@ use crate::netlink::Cause;
 pub use crate::netlink::NetlinkError;
 pub use crate::netlink::settled;
 
-pub use self::names::names;
 pub use self::qdiscs::qdiscs;
 pub use self::routes::routes;
 

@@ -1,6 +1,5 @@
 use std::net::IpAddr;
 
-use super::names::link;
 use super::qdiscs::Qdisc;
 use super::qdiscs::Stats;
 use super::qdiscs::qdisc;
@@ -100,13 +99,6 @@ const STATS: Stats = Stats {
     backlog: 7,
 };
 
-fn named() -> Vec<u8> {
-    let mut bytes = numbers(&[0, 2, 0, 0]);
-    push(&mut bytes, 4, &1500u32.to_ne_bytes());
-    push(&mut bytes, 3, b"eth0\0");
-    bytes
-}
-
 #[test]
 fn parses() {
     let expected = Route {
@@ -125,7 +117,6 @@ fn parses() {
         stats: STATS,
     };
     assert_eq!(qdisc(&root()), Ok(Some(expected)));
-    assert_eq!(link(&named()), Ok((2, &b"eth0"[..])));
 }
 
 #[test]
@@ -210,14 +201,6 @@ fn short() {
         qdisc(&root()[..19]),
         Err(Cause::Malformed("a tcmsg of 20 bytes", 19))
     );
-    assert_eq!(
-        link(&named()[..15]),
-        Err(Cause::Malformed("an ifinfomsg of 16 bytes", 15))
-    );
-    assert_eq!(
-        link(&named()[..16]),
-        Err(Cause::Malformed("an IFLA_IFNAME", 0))
-    );
     for (kind, value, rule) in [
         (4, &[0; 3][..], "an RTA_OIF of 4 bytes"),
         (6, &[0; 3], "an RTA_PRIORITY of 4 bytes"),
@@ -245,7 +228,7 @@ fn short() {
 
 #[test]
 fn empty() {
-    assert!(routes_in(&[]).is_err() && qdisc(&[]).is_err() && link(&[]).is_err());
+    assert!(routes_in(&[]).is_err() && qdisc(&[]).is_err());
 }
 
 #[test]
@@ -278,12 +261,12 @@ fn a_way_that_ends_behind_the_message() {
 
 #[test]
 fn garbling_never_panics() {
-    for whole in [default_route(), two_ways(), root(), named()] {
+    for whole in [default_route(), two_ways(), root()] {
         for at in 0..whole.len() {
             for byte in 0..=255 {
                 let mut bytes = whole.clone();
                 bytes[at] = byte;
-                let _ = (routes_in(&bytes), qdisc(&bytes), link(&bytes));
+                let _ = (routes_in(&bytes), qdisc(&bytes));
             }
         }
     }

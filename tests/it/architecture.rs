@@ -61,6 +61,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "links",
             "metric",
+            "netlink",
+            "nl80211",
             "parse",
             "probes",
             "rtnetlink",
@@ -75,6 +77,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
+    ("nl80211", &["netlink"]),
     ("tc", &["files", "parse", "sys"]),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),

@@ -3,6 +3,7 @@
 mod capture;
 mod client;
 mod devices;
+mod links;
 mod mounts;
 mod node_exporter;
 mod process;

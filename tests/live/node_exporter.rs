@@ -116,11 +116,6 @@ const DIFFERENCES: &[(&str, Known, &str)] = &[
         "0 there where the kernel has not loaded it; no family here, and no failure",
     ),
     (
-        "node_network_receive_nohandler_total",
-        Known::OnlyThere,
-        "not in /proc/net/dev, only in rtnetlink's answer",
-    ),
-    (
         "node_network_info",
         Known::LabelHere("adminstate"),
         "later versions of node_exporter have it",
