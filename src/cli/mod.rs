@@ -13,12 +13,15 @@ use pico_args::Arguments;
 use crate::collectors::ALL;
 use crate::config::Config;
 
+mod collector_flags;
 mod flags;
+#[cfg(test)]
+mod tests;
 
-use flags::FLAGS;
-use flags::ONLY_NAMED;
+use collector_flags::ONLY_NAMED;
 use flags::Set;
 use flags::VERSION;
+use flags::flags;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     let mut arguments = Arguments::from_vec(split(arguments)?);
     let mut config = Config::default();
     // Values first: one may look like a switch.
-    for flag in FLAGS.iter().filter(|flag| !flag.value.is_empty()) {
+    for flag in flags().filter(|flag| !flag.value.is_empty()) {
         let failed = |error: String| UsageError(format!("{}: {error}", flag.name));
         let values =
             arguments
@@ -62,7 +65,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
                 })?;
         set(&flag.set, &mut config, &values).map_err(failed)?;
     }
-    for flag in FLAGS.iter().filter(|flag| flag.value.is_empty()) {
+    for flag in flags().filter(|flag| flag.value.is_empty()) {
         if let Set::Switch(set) = &flag.set
             && arguments.contains(flag.name)
         {
@@ -94,8 +97,7 @@ fn split(arguments: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
         let (name, value) = text
             .split_once('=')
             .map_or((text, None), |(name, value)| (name, Some(value)));
-        let takes_value = FLAGS
-            .iter()
+        let takes_value = flags()
             .find(|flag| flag.name == name)
             .map(|flag| !flag.value.is_empty());
         match (takes_value, value) {
@@ -209,7 +211,7 @@ fn help_text() -> String {
          Usage: weir [FLAGS]        serve on :2112: /metrics, /health and a page at /\n       \
          weir --once [FLAGS]   print the metrics and exit\n\nFlags (--flag value and --flag=value both work):\n",
     );
-    for flag in FLAGS {
+    for flag in flags() {
         let left = format!("{} {}", flag.name, flag.value);
         let default = if flag.default.is_empty() {
             String::new()
@@ -256,7 +258,7 @@ fn entry(text: &mut String, left: &str, right: &str) {
 #[must_use]
 pub fn flags_markdown() -> String {
     let mut text = String::from("| flag | default | meaning |\n| --- | --- | --- |\n");
-    for flag in FLAGS {
+    for flag in flags() {
         let name = format!("{} {}", flag.name, flag.value);
         let default = if flag.default.is_empty() {
             String::new()
@@ -276,180 +278,4 @@ pub fn flags_markdown() -> String {
         "| `--collector.NAME`, `--no-collector.NAME` | | Switch a collector on or off. |"
     );
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(arguments: &[&str]) -> Result<Box<Config>, String> {
-        match parse(arguments.iter().map(OsString::from).collect()) {
-            Ok(Command::Run(config)) => Ok(config),
-            Ok(Command::Print(text)) => Err(text),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    fn error(arguments: &[&str]) -> String {
-        run(arguments).map(|_| ()).expect_err("refused")
-    }
-
-    #[test]
-    fn the_table_is_sound() {
-        let mut names: Vec<_> = FLAGS.iter().map(|flag| flag.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), FLAGS.len());
-        for flag in FLAGS {
-            assert!(
-                flag.name.starts_with("--") && flag.help.ends_with('.'),
-                "{}",
-                flag.name
-            );
-            assert_eq!(
-                flag.value.is_empty(),
-                matches!(flag.set, Set::Switch(_) | Set::Asked),
-                "{}",
-                flag.name
-            );
-        }
-    }
-
-    #[test]
-    fn the_shown_defaults_are_the_real_ones() {
-        for flag in FLAGS.iter().filter(|flag| !flag.default.is_empty()) {
-            let given = run(&[flag.name, flag.default]).expect("a valid default");
-            assert_eq!(
-                format!("{given:?}"),
-                format!("{:?}", run(&[]).expect("no flags")),
-                "{}",
-                flag.name
-            );
-        }
-    }
-
-    #[test]
-    fn both_spellings_and_empty_values() {
-        for arguments in [
-            &["--web.telemetry-path=/m=1"][..],
-            &["--web.telemetry-path", "/m=1"],
-        ] {
-            assert_eq!(run(arguments).expect("valid").telemetry_path, "/m=1");
-        }
-        assert!(
-            run(&["--collector.netdev.device-exclude="])
-                .expect("valid")
-                .netdev_devices
-                .exclude
-                .is_none()
-        );
-        assert!(
-            run(&["--web.cors-origin="])
-                .expect("valid")
-                .cors_origin
-                .is_none()
-        );
-        assert_eq!(
-            run(&["--web.cors-origin=\"x\""])
-                .expect("valid")
-                .cors_origin
-                .as_deref(),
-            Some("\"x\"")
-        );
-    }
-
-    #[test]
-    fn several_places_to_listen_and_none() {
-        let listen = run(&["--web.listen-address=:1", "--web.listen-address", "[::1]:2"])
-            .expect("valid")
-            .listen
-            .clone();
-        assert_eq!(
-            listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            [":1", "[::1]:2"]
-        );
-    }
-
-    #[test]
-    fn an_error_names_flag_rule_and_finding() {
-        assert_eq!(
-            error(&["--nonesuch"]),
-            "--nonesuch: unknown; weir --help lists the flags"
-        );
-        assert_eq!(
-            error(&["serve"]),
-            "serve: unknown; weir --help lists the flags"
-        );
-        assert_eq!(error(&["--once=yes"]), "--once: takes no value");
-        assert_eq!(
-            error(&["--log.level"]),
-            "--log.level: expected LEVEL, found nothing"
-        );
-        assert_eq!(
-            error(&["--log.level=loud"]),
-            "--log.level: expected debug, info, warn or error, found \"loud\""
-        );
-        assert_eq!(
-            error(&["--log.level=info", "--log.level=warn"]),
-            "--log.level: expected once, found \"info\" and \"warn\""
-        );
-        assert_eq!(
-            error(&["--web.max-connections=+5"]),
-            "--web.max-connections: expected a number from 4 to 65536, found \"+5\""
-        );
-        assert!(
-            error(&["--web.listen-address=2112"]).starts_with("--web.listen-address: expected")
-        );
-        assert!(
-            error(&["--web.listen-address", "--once"])
-                .starts_with("--web.listen-address: expected")
-        );
-        let regexp = error(&["--collector.netdev.device-include=("]);
-        assert!(
-            regexp.starts_with(
-                "--collector.netdev.device-include: expected a regular expression, found \"(\""
-            ) && !regexp.contains('\n')
-        );
-    }
-
-    #[test]
-    fn collectors_are_switched_by_name() {
-        let all: Vec<_> = ALL
-            .iter()
-            .filter(|spec| spec.on_by_default)
-            .map(|spec| spec.name)
-            .collect();
-        assert_eq!(run(&[]).expect("valid").collectors, all);
-        let first = ALL[0].name;
-        assert_eq!(
-            run(&[
-                "--collector.disable-defaults",
-                &format!("--collector.{first}")
-            ])
-            .expect("valid")
-            .collectors,
-            [first]
-        );
-        assert!(
-            !run(&[&format!("--no-collector.{first}")])
-                .expect("valid")
-                .collectors
-                .contains(&first)
-        );
-        let both = error(&[
-            &format!("--no-collector.{first}"),
-            &format!("--collector.{first}"),
-        ]);
-        assert_eq!(
-            both,
-            format!("--collector.{first}: expected on or off, found both")
-        );
-    }
-
-    #[test]
-    fn help_and_version_are_printed() {
-        assert!(error(&["--help"]).contains("--web.listen-address ADDRESS"));
-        assert!(error(&["-h"]).contains("Usage: weir"));
-        assert!(error(&["--version"]).starts_with(&format!("weir {VERSION_NUMBER} (commit ")));
-    }
 }
