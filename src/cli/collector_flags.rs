@@ -84,8 +84,8 @@ pub(super) static FLAGS: &[Flag] = &[
         "",
         "Fields of netstat, as Proto_Field; node_exporter's default and Tcp_MaxConn.",
         |config, text| {
-            config.netstat_fields =
-                pattern(text)?.ok_or_else(|| refused("a regular expression", text))?;
+            config.netstat_fields = pattern(if text.is_empty() { ".*" } else { text })?
+                .ok_or_else(|| refused("a regular expression", text))?;
             Ok(())
         },
     ),

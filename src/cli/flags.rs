@@ -103,6 +103,9 @@ static GENERAL: &[Flag] = &[
                     text,
                 ));
             }
+            if matches!(text, "/health" | "/healthz") {
+                return Err(refused("a path that is not taken", text));
+            }
             config.telemetry_path = text.to_string();
             Ok(())
         },
@@ -139,7 +142,7 @@ static GENERAL: &[Flag] = &[
         "--web.max-connections",
         "N",
         "256",
-        "Open connections at most; at most half of the limit on open files.",
+        "Open connections at most, 4 to 65536; half of the limit on open files bounds it too.",
         |config, text| {
             config.max_connections = number(text, 4, 65_536)?;
             Ok(())
@@ -169,7 +172,7 @@ static GENERAL: &[Flag] = &[
         "--web.max-header-bytes",
         "BYTES",
         "8192",
-        "The largest request head.",
+        "The largest request head, 256 to 1048576.",
         |config, text| {
             config.max_header_bytes = number(text, 256, 1 << 20)?;
             Ok(())
@@ -195,7 +198,7 @@ static GENERAL: &[Flag] = &[
         "/proc",
         "Where procfs is; any other than /proc is read as files only, without netlink.",
         |config, text| {
-            config.procfs = directory(text)?;
+            config.procfs = procfs(text)?;
             Ok(())
         },
     ),
@@ -302,6 +305,17 @@ fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
         .and_then(|text| text.parse().ok())
         .filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| refused(&format!("a number from {least} to {most}"), text))
+}
+
+/// Every procfs has this one file, whatever else a kernel lacks; a mistyped path would measure nothing, and succeed.
+fn procfs(text: &str) -> Result<PathBuf, String> {
+    let path = directory(text)?;
+    let named = ["net/dev", "1/net/dev"];
+    if named.iter().any(|name| path.join(name).exists()) {
+        Ok(path)
+    } else {
+        Err(refused("a procfs, with net/dev or 1/net/dev in it", text))
+    }
 }
 
 fn directory(text: &str) -> Result<PathBuf, String> {

@@ -7,11 +7,14 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fmt;
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use pico_args::Arguments;
 
 use crate::collectors::ALL;
 use crate::config::Config;
+use crate::config::SocketsSource;
 
 mod collector_flags;
 mod flags;
@@ -61,15 +64,17 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
                     pico_args::Error::OptionWithoutAValue(_) => {
                         failed(format!("expected {}, found nothing", flag.value))
                     }
+                    pico_args::Error::ArgumentParsingFailed { cause } => failed(cause),
                     other => failed(other.to_string()),
                 })?;
         set(&flag.set, &mut config, &values).map_err(failed)?;
     }
     for flag in flags().filter(|flag| flag.value.is_empty()) {
-        if let Set::Switch(set) = &flag.set
-            && arguments.contains(flag.name)
-        {
-            set(&mut config);
+        if let Set::Switch(set) = &flag.set {
+            // Given twice it says the same.
+            while arguments.contains(flag.name) {
+                set(&mut config);
+            }
         }
     }
     let only_named = arguments.contains(ONLY_NAMED);
@@ -78,6 +83,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
         arguments.contains(VERSION),
     );
     config.collectors = collectors(only_named, &arguments.finish())?;
+    contradictions(&config)?;
     Ok(match (help, version) {
         (true, _) => Command::Print(help_text()),
         (_, true) => Command::Print(version_text()),
@@ -85,25 +91,41 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     })
 }
 
+/// What each flag allows, but not together.
+fn contradictions(config: &Config) -> Result<(), UsageError> {
+    let live = config.procfs == Path::new("/proc");
+    if config.sockets_source == SocketsSource::Netlink && !live {
+        let procfs = config.procfs.display();
+        return Err(UsageError(format!(
+            "--sockets.source: expected auto or proc with --path.procfs={procfs}, which is read as files only, found \"netlink\""
+        )));
+    }
+    Ok(())
+}
+
 /// Splits `--flag=value` at the first `=`. What follows a flag that takes a value is left as it is.
 fn split(arguments: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
     let mut words = Vec::with_capacity(arguments.len() * 2);
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
-        let text = argument
-            .to_str()
-            .filter(|text| text.starts_with("--"))
-            .unwrap_or_default();
-        let (name, value) = text
-            .split_once('=')
-            .map_or((text, None), |(name, value)| (name, Some(value)));
+        let bytes = argument.as_bytes();
+        let equals = bytes.iter().position(|byte| *byte == b'=');
+        let (name, value) =
+            match equals.and_then(|at| Some((bytes.get(..at)?, bytes.get(at + 1..)?))) {
+                Some((name, value)) => (name, Some(value)),
+                None => (bytes, None),
+            };
+        let name = std::str::from_utf8(name).unwrap_or_default();
         let takes_value = flags()
             .find(|flag| flag.name == name)
             .map(|flag| !flag.value.is_empty());
         match (takes_value, value) {
             (Some(false), Some(_)) => return Err(UsageError(format!("{name}: takes no value"))),
             (Some(true), Some(value)) => {
-                words.extend([OsString::from(name), OsString::from(value)]);
+                words.extend([
+                    OsString::from(name),
+                    OsStr::from_bytes(value).to_os_string(),
+                ]);
             }
             (Some(true), None) => {
                 words.push(argument);

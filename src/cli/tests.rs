@@ -1,6 +1,7 @@
 //! Tests of the command line.
 
 use super::*;
+use std::os::unix::ffi::OsStringExt;
 
 fn run(arguments: &[&str]) -> Result<Box<Config>, String> {
     match parse(arguments.iter().map(OsString::from).collect()) {
@@ -100,6 +101,28 @@ fn an_error_names_flag_rule_and_finding() {
         error(&["serve"]),
         "serve: unknown; weir --help lists the flags"
     );
+    assert_eq!(
+        error(&[
+            "--sockets.source=netlink",
+            "--path.procfs=/proc/self/root/proc"
+        ]),
+        "--sockets.source: expected auto or proc with --path.procfs=/proc/self/root/proc, which is read as files only, \
+         found \"netlink\""
+    );
+    assert_eq!(
+        error(&["--path.procfs=/"]),
+        "--path.procfs: expected a procfs, with net/dev or 1/net/dev in it, found \"/\""
+    );
+    assert_eq!(
+        error(&["--web.telemetry-path=/health"]),
+        "--web.telemetry-path: expected a path that is not taken, found \"/health\""
+    );
+    let bytes = parse(vec![OsString::from_vec(b"--log.level=\xff".to_vec())]);
+    assert_eq!(
+        bytes.map(|_| ()).map_err(|error| error.to_string()),
+        Err("--log.level: expected UTF-8".to_string())
+    );
+    assert!(run(&["--once", "--once"]).expect("the same twice").once);
     assert_eq!(error(&["--once=yes"]), "--once: takes no value");
     assert_eq!(
         error(&["--log.level"]),
