@@ -8,6 +8,7 @@
 //! A captured tree may carry a file `CAPTURE` beside its `proc`, with lines `byte_order: big`, `page_size: 65536` and
 //! `architecture: mips`; what it does not say is this machine's.
 
+mod attributes;
 mod capture;
 mod rootfs;
 
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
+pub use self::attributes::Attributes;
 pub use self::rootfs::Space;
 pub use self::rootfs::errno_words;
 pub use crate::parse::ByteOrder;
@@ -288,54 +290,6 @@ impl Files {
         if buffer.capacity() <= KEPT {
             self.buffer.set(buffer);
         }
-        result
-    }
-}
-
-/// An open sysfs directory (a device, say) whose attributes are read relative to it.
-pub struct Attributes<'a> {
-    directory: OwnedFd,
-    path: PathBuf,
-    files: &'a Files,
-}
-
-impl Attributes<'_> {
-    /// Reads one attribute, without the white space around it. `None` when it does not exist, or when the device does
-    /// not say (`speed` answers EINVAL while the link is down; EOPNOTSUPP, ENODEV of a device that is just going away).
-    ///
-    /// # Errors
-    /// On any other errno, and what `parse` makes of the text.
-    pub fn read<T>(
-        &self,
-        name: &str,
-        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
-    ) -> Result<Option<T>, FileError> {
-        use rustix::io::Errno;
-        let failed = |cause| FileError {
-            path: self.path.join(name).display().to_string(),
-            cause,
-        };
-        let mut buffer = self.files.buffer.take();
-        buffer.clear();
-        buffer.reserve(ATTRIBUTE);
-        let read = rustix::fs::openat(&self.directory, name, READ, Mode::empty())
-            .and_then(|file| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut buffer)));
-        let result = match read {
-            Ok(_) => parse(buffer.trim_ascii())
-                .map(Some)
-                .map_err(|error| failed(Cause::Parse(error))),
-            Err(
-                Errno::NOENT
-                | Errno::INVAL
-                | Errno::OPNOTSUPP
-                | Errno::NODEV
-                | Errno::NXIO
-                | Errno::NOTDIR
-                | Errno::ACCESS,
-            ) => Ok(None),
-            Err(errno) => Err(failed(Cause::Io(errno))),
-        };
-        self.files.buffer.set(buffer);
         result
     }
 }
