@@ -88,6 +88,17 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     }
 }
 
+/// Writes to standard output. Whoever reads may have seen enough (`weir --once | head`).
+///
+/// # Errors
+/// When it is refused for another reason.
+pub fn print(text: &[u8]) -> Result<(), RunError> {
+    match io::stdout().lock().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(RunError::Output(error)),
+        _ => Ok(()),
+    }
+}
+
 struct App<'a> {
     config: &'a Config,
     engine: Engine,
@@ -130,11 +141,7 @@ impl<'a> App<'a> {
     fn print_once(&mut self) -> Result<(), RunError> {
         self.sampler.tick(self.engine.files(), Instant::now());
         let text = self.render(&[], &[]).unwrap_or_else(String::into_bytes);
-        match io::stdout().lock().write_all(&text) {
-            // Whoever reads has seen enough (`weir --once | head`).
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(RunError::Output(error)),
-            _ => Ok(()),
-        }
+        print(&text)
     }
 
     fn serve(&mut self) -> Result<(), RunError> {

@@ -37,6 +37,11 @@ pub const LIMIT: usize = 16 << 20;
 /// What one sysfs attribute can hold: the kernel gives it one page.
 const ATTRIBUTE: usize = 4096;
 
+/// Without NONBLOCK a FIFO in a captured tree would stop everything until somebody writes into it.
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
+
 /// Memory that is kept from one read to the next; a larger buffer is given back.
 const KEPT: usize = 256 << 10;
 
@@ -310,11 +315,10 @@ impl Attributes<'_> {
             path: self.path.join(name).display().to_string(),
             cause,
         };
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let mut buffer = self.files.buffer.take();
         buffer.clear();
         buffer.reserve(ATTRIBUTE);
-        let read = rustix::fs::openat(&self.directory, name, flags, Mode::empty())
+        let read = rustix::fs::openat(&self.directory, name, READ, Mode::empty())
             .and_then(|file| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut buffer)));
         let result = match read {
             Ok(_) => parse(buffer.trim_ascii())
@@ -359,7 +363,7 @@ fn errno(error: &io::Error) -> rustix::io::Errno {
 }
 
 fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
-    match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+    match rustix::fs::open(path, READ, Mode::empty()) {
         Ok(file) => Ok(Some(file)),
         // ENOTDIR where a stripped kernel has no directory of that name at all.
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),

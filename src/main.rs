@@ -8,11 +8,10 @@ use weir::cli::Command;
 
 fn main() -> ExitCode {
     match weir::cli::parse(std::env::args_os().skip(1).collect()) {
-        Ok(Command::Print(text)) => {
-            // Whoever asked for help and closed standard output does not want it.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
+        Ok(Command::Print(text)) => match weir::app::print(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        },
         Ok(Command::Run(config)) => match weir::app::run(&config) {
             Ok(()) => ExitCode::SUCCESS,
             // A root that does not exist was named by a flag.

@@ -57,7 +57,7 @@ static COMPANION_DURATION: Desc = Desc::gauge(
 static SOURCE: Desc = Desc::gauge(
     "weir_source_info",
     &["collector", "source"],
-    "Where a collector that has a choice took its data from: netlink, proc, or absent where this kernel has neither. Always 1.",
+    "Where a collector that has a choice took its data from: netlink, proc, sysfs, or absent where this kernel has neither. Always 1.",
 );
 static LEFT_OUT: Desc = Desc::gauge(
     "weir_series_left_out",

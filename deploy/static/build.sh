@@ -132,7 +132,10 @@ zig_cargo() (
             ;;
         *) set -- --target "$target" "$@" ;;
     esac
-    "$static_cargo" "$command" --locked -Z build-std="$crates" "$@"
+    # Sorting and the like in their small forms, and no backtraces, which a stripped binary could not name anyway: that is a
+    # fifth of the program.
+    "$static_cargo" "$command" --locked -Z build-std="$crates" \
+        -Z build-std-features=panic-unwind,optimize_for_size "$@"
 )
 
 # The flags, separated as cargo wants them. The builder's own paths stay out of the binary.

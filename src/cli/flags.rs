@@ -1,15 +1,16 @@
-//! The table of flags: name, value, default, meaning and what it sets.
+//! The table of flags: name, value, default, meaning and what it sets. Those of single collectors are in
+//! collector_flags.rs.
 
 use std::path::PathBuf;
 use std::time::Duration;
-
-use regex_lite::Regex;
 
 use crate::config;
 use crate::config::Config;
 use crate::config::Listen;
 use crate::config::LogFormat;
 use crate::config::SocketsSource;
+
+use super::collector_flags;
 
 /// One flag of the table.
 pub(super) struct Flag {
@@ -33,7 +34,7 @@ pub(super) enum Set {
     Many(fn(&mut Config, &[String]) -> Result<(), String>),
 }
 
-const fn switch(name: &'static str, help: &'static str, set: fn(&mut Config)) -> Flag {
+pub(super) const fn switch(name: &'static str, help: &'static str, set: fn(&mut Config)) -> Flag {
     Flag {
         name,
         value: "",
@@ -43,7 +44,7 @@ const fn switch(name: &'static str, help: &'static str, set: fn(&mut Config)) ->
     }
 }
 
-const fn asked(name: &'static str, help: &'static str) -> Flag {
+pub(super) const fn asked(name: &'static str, help: &'static str) -> Flag {
     Flag {
         name,
         value: "",
@@ -53,7 +54,7 @@ const fn asked(name: &'static str, help: &'static str) -> Flag {
     }
 }
 
-const fn one(
+pub(super) const fn one(
     name: &'static str,
     value: &'static str,
     default: &'static str,
@@ -69,10 +70,14 @@ const fn one(
     }
 }
 
-pub(super) const ONLY_NAMED: &str = "--collector.disable-defaults";
 pub(super) const VERSION: &str = "--version";
 
-pub(super) static FLAGS: &[Flag] = &[
+/// The whole table, in the order of help.
+pub(super) fn flags() -> impl Iterator<Item = &'static Flag> {
+    GENERAL.iter().chain(collector_flags::FLAGS)
+}
+
+static GENERAL: &[Flag] = &[
     Flag {
         name: "--web.listen-address",
         value: "ADDRESS",
@@ -97,6 +102,9 @@ pub(super) static FLAGS: &[Flag] = &[
                     "a path that begins with / and needs no escaping",
                     text,
                 ));
+            }
+            if matches!(text, "/health" | "/healthz") {
+                return Err(refused("a path that is not taken", text));
             }
             config.telemetry_path = text.to_string();
             Ok(())
@@ -134,7 +142,7 @@ pub(super) static FLAGS: &[Flag] = &[
         "--web.max-connections",
         "N",
         "256",
-        "Open connections at most; at most half of the limit on open files.",
+        "Open connections at most, 4 to 65536; half of the limit on open files bounds it too.",
         |config, text| {
             config.max_connections = number(text, 4, 65_536)?;
             Ok(())
@@ -164,7 +172,7 @@ pub(super) static FLAGS: &[Flag] = &[
         "--web.max-header-bytes",
         "BYTES",
         "8192",
-        "The largest request head.",
+        "The largest request head, 256 to 1048576.",
         |config, text| {
             config.max_header_bytes = number(text, 256, 1 << 20)?;
             Ok(())
@@ -190,7 +198,7 @@ pub(super) static FLAGS: &[Flag] = &[
         "/proc",
         "Where procfs is; any other than /proc is read as files only, without netlink.",
         |config, text| {
-            config.procfs = directory(text)?;
+            config.procfs = procfs(text)?;
             Ok(())
         },
     ),
@@ -229,89 +237,6 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    asked(
-        ONLY_NAMED,
-        "Run only the collectors that are named by --collector.NAME.",
-    ),
-    one(
-        "--collector.netdev.device-include",
-        "REGEXP",
-        "",
-        "Devices of netdev and throughput; empty: all.",
-        |config, text| {
-            config.netdev_devices.include = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.netdev.device-exclude",
-        "REGEXP",
-        "",
-        "Devices that netdev and throughput leave out; wins over include.",
-        |config, text| {
-            config.netdev_devices.exclude = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.netclass.ignored-devices",
-        "REGEXP",
-        "^$",
-        "Devices that netclass leaves out.",
-        |config, text| {
-            config.netclass_ignored = pattern(if text.is_empty() { "^$" } else { text })?
-                .ok_or_else(|| refused("a regular expression", text))?;
-            Ok(())
-        },
-    ),
-    switch(
-        "--collector.netclass.ignore-invalid-speed",
-        "Leave out speeds below zero instead of exporting them.",
-        |config| {
-            config.netclass_ignore_invalid_speed = true;
-        },
-    ),
-    one(
-        "--collector.arp.device-include",
-        "REGEXP",
-        "",
-        "Devices of arp; empty: all.",
-        |config, text| {
-            config.arp_devices.include = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.arp.device-exclude",
-        "REGEXP",
-        "",
-        "Devices that arp leaves out; wins over include.",
-        |config, text| {
-            config.arp_devices.exclude = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.netstat.fields",
-        "REGEXP",
-        "",
-        "Fields of netstat, as Proto_Field; node_exporter's default and Tcp_MaxConn.",
-        |config, text| {
-            config.netstat_fields =
-                pattern(text)?.ok_or_else(|| refused("a regular expression", text))?;
-            Ok(())
-        },
-    ),
-    Flag {
-        name: "--collector.textfile.directory",
-        value: "DIR",
-        default: "",
-        help: "Where textfile reads *.prom files; * and ? stand for parts of names; repeatable.",
-        set: Set::Many(|config, values| {
-            config.textfile_directories = values.iter().map(PathBuf::from).collect();
-            Ok(())
-        }),
-    },
     one(
         "--limit.devices",
         "N",
@@ -326,56 +251,6 @@ pub(super) static FLAGS: &[Flag] = &[
         "--companion",
         "node_exporter runs here too: leave out every family that it has (node_*).",
         |config| config.companion = true,
-    ),
-    one(
-        "--collector.filesystem.mount-points-exclude",
-        "REGEXP",
-        config::MOUNT_POINTS_EXCLUDE,
-        "Mount points that filesystem leaves out.",
-        |config, text| {
-            config.filesystem_mount_points_exclude = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.filesystem.fs-types-exclude",
-        "REGEXP",
-        config::FS_TYPES_EXCLUDE,
-        "Types that filesystem leaves out; by default not at / and /rom where one of them is a squashfs, as on OpenWrt.",
-        |config, text| {
-            config.filesystem_types_exclude = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.qdisc.device-include",
-        "REGEXP",
-        "",
-        "Devices of qdisc; empty: all.",
-        |config, text| {
-            config.qdisc_devices.include = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.qdisc.device-exclude",
-        "REGEXP",
-        "",
-        "Devices that qdisc leaves out; wins over include.",
-        |config, text| {
-            config.qdisc_devices.exclude = pattern(text)?;
-            Ok(())
-        },
-    ),
-    one(
-        "--collector.ipvs.backend-labels",
-        "LABELS",
-        "local_address,local_port,remote_address,remote_port,proto,local_mark",
-        "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
-        |config, text| {
-            config.ipvs_backend_labels = ipvs_labels(text)?;
-            Ok(())
-        },
     ),
     switch(
         "--once",
@@ -416,7 +291,7 @@ pub(super) static FLAGS: &[Flag] = &[
     asked("--help", "Print this list and exit."),
 ];
 
-fn refused(expected: &str, found: &str) -> String {
+pub(super) fn refused(expected: &str, found: &str) -> String {
     format!("expected {expected}, found {found:?}")
 }
 
@@ -432,6 +307,17 @@ fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
     number.ok_or_else(|| refused(&format!("a number from {least} to {most}"), text))
 }
 
+/// Every procfs has this one file, whatever else a kernel lacks; a mistyped path would measure nothing, and succeed.
+fn procfs(text: &str) -> Result<PathBuf, String> {
+    let path = directory(text)?;
+    let named = ["net/dev", "1/net/dev"];
+    if named.iter().any(|name| path.join(name).exists()) {
+        Ok(path)
+    } else {
+        Err(refused("a procfs, with net/dev or 1/net/dev in it", text))
+    }
+}
+
 fn directory(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() {
@@ -439,25 +325,4 @@ fn directory(text: &str) -> Result<PathBuf, String> {
     } else {
         Err(refused("a directory", text))
     }
-}
-
-/// An empty list is one too: everything is summed.
-fn ipvs_labels(text: &str) -> Result<Vec<&'static str>, String> {
-    let all = config::IPVS_BACKEND_LABELS;
-    let names = text.split(',').filter(|name| !name.is_empty());
-    let known = |name| all.into_iter().find(|label| *label == name);
-    let picked = names.map(|name| {
-        known(name).ok_or_else(|| refused(&format!("some of {}", all.join(",")), text))
-    });
-    picked.collect()
-}
-
-/// An empty pattern is none.
-fn pattern(text: &str) -> Result<Option<Regex>, String> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    Regex::new(text).map(Some).map_err(|error| {
-        format!("expected a regular expression, found {text:?}: {error}").replace('\n', " ")
-    })
 }

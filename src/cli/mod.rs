@@ -7,18 +7,24 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fmt;
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use pico_args::Arguments;
 
 use crate::collectors::ALL;
 use crate::config::Config;
+use crate::config::SocketsSource;
 
+mod collector_flags;
 mod flags;
+#[cfg(test)]
+mod tests;
 
-use flags::FLAGS;
-use flags::ONLY_NAMED;
+use collector_flags::ONLY_NAMED;
 use flags::Set;
 use flags::VERSION;
+use flags::flags;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -49,7 +55,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     let mut arguments = Arguments::from_vec(split(arguments)?);
     let mut config = Config::default();
     // Values first: one may look like a switch.
-    for flag in FLAGS.iter().filter(|flag| !flag.value.is_empty()) {
+    for flag in flags().filter(|flag| !flag.value.is_empty()) {
         let failed = |error: String| UsageError(format!("{}: {error}", flag.name));
         let values =
             arguments
@@ -58,15 +64,17 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
                     pico_args::Error::OptionWithoutAValue(_) => {
                         failed(format!("expected {}, found nothing", flag.value))
                     }
+                    pico_args::Error::ArgumentParsingFailed { cause } => failed(cause),
                     other => failed(other.to_string()),
                 })?;
         set(&flag.set, &mut config, &values).map_err(failed)?;
     }
-    for flag in FLAGS.iter().filter(|flag| flag.value.is_empty()) {
-        if let Set::Switch(set) = &flag.set
-            && arguments.contains(flag.name)
-        {
-            set(&mut config);
+    for flag in flags().filter(|flag| flag.value.is_empty()) {
+        if let Set::Switch(set) = &flag.set {
+            // Given twice it says the same.
+            while arguments.contains(flag.name) {
+                set(&mut config);
+            }
         }
     }
     let only_named = arguments.contains(ONLY_NAMED);
@@ -75,6 +83,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
         arguments.contains(VERSION),
     );
     config.collectors = collectors(only_named, &arguments.finish())?;
+    contradictions(&config)?;
     Ok(match (help, version) {
         (true, _) => Command::Print(help_text()),
         (_, true) => Command::Print(version_text()),
@@ -82,26 +91,41 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     })
 }
 
+/// What each flag allows, but not together.
+fn contradictions(config: &Config) -> Result<(), UsageError> {
+    let live = config.procfs == Path::new("/proc");
+    if config.sockets_source == SocketsSource::Netlink && !live {
+        let procfs = config.procfs.display();
+        return Err(UsageError(format!(
+            "--sockets.source: expected auto or proc with --path.procfs={procfs}, which is read as files only, found \"netlink\""
+        )));
+    }
+    Ok(())
+}
+
 /// Splits `--flag=value` at the first `=`. What follows a flag that takes a value is left as it is.
 fn split(arguments: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
     let mut words = Vec::with_capacity(arguments.len() * 2);
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
-        let text = argument
-            .to_str()
-            .filter(|text| text.starts_with("--"))
-            .unwrap_or_default();
-        let (name, value) = text
-            .split_once('=')
-            .map_or((text, None), |(name, value)| (name, Some(value)));
-        let takes_value = FLAGS
-            .iter()
+        let bytes = argument.as_bytes();
+        let equals = bytes.iter().position(|byte| *byte == b'=');
+        let (name, value) =
+            match equals.and_then(|at| Some((bytes.get(..at)?, bytes.get(at + 1..)?))) {
+                Some((name, value)) => (name, Some(value)),
+                None => (bytes, None),
+            };
+        let name = std::str::from_utf8(name).unwrap_or_default();
+        let takes_value = flags()
             .find(|flag| flag.name == name)
             .map(|flag| !flag.value.is_empty());
         match (takes_value, value) {
             (Some(false), Some(_)) => return Err(UsageError(format!("{name}: takes no value"))),
             (Some(true), Some(value)) => {
-                words.extend([OsString::from(name), OsString::from(value)]);
+                words.extend([
+                    OsString::from(name),
+                    OsStr::from_bytes(value).to_os_string(),
+                ]);
             }
             (Some(true), None) => {
                 words.push(argument);
@@ -209,7 +233,7 @@ fn help_text() -> String {
          Usage: weir [FLAGS]        serve on :2112: /metrics, /health and a page at /\n       \
          weir --once [FLAGS]   print the metrics and exit\n\nFlags (--flag value and --flag=value both work):\n",
     );
-    for flag in FLAGS {
+    for flag in flags() {
         let left = format!("{} {}", flag.name, flag.value);
         let default = if flag.default.is_empty() {
             String::new()
@@ -256,7 +280,7 @@ fn entry(text: &mut String, left: &str, right: &str) {
 #[must_use]
 pub fn flags_markdown() -> String {
     let mut text = String::from("| flag | default | meaning |\n| --- | --- | --- |\n");
-    for flag in FLAGS {
+    for flag in flags() {
         let name = format!("{} {}", flag.name, flag.value);
         let default = if flag.default.is_empty() {
             String::new()
@@ -276,180 +300,4 @@ pub fn flags_markdown() -> String {
         "| `--collector.NAME`, `--no-collector.NAME` | | Switch a collector on or off. |"
     );
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(arguments: &[&str]) -> Result<Box<Config>, String> {
-        match parse(arguments.iter().map(OsString::from).collect()) {
-            Ok(Command::Run(config)) => Ok(config),
-            Ok(Command::Print(text)) => Err(text),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    fn error(arguments: &[&str]) -> String {
-        run(arguments).map(|_| ()).expect_err("refused")
-    }
-
-    #[test]
-    fn the_table_is_sound() {
-        let mut names: Vec<_> = FLAGS.iter().map(|flag| flag.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), FLAGS.len());
-        for flag in FLAGS {
-            assert!(
-                flag.name.starts_with("--") && flag.help.ends_with('.'),
-                "{}",
-                flag.name
-            );
-            assert_eq!(
-                flag.value.is_empty(),
-                matches!(flag.set, Set::Switch(_) | Set::Asked),
-                "{}",
-                flag.name
-            );
-        }
-    }
-
-    #[test]
-    fn the_shown_defaults_are_the_real_ones() {
-        for flag in FLAGS.iter().filter(|flag| !flag.default.is_empty()) {
-            let given = run(&[flag.name, flag.default]).expect("a valid default");
-            assert_eq!(
-                format!("{given:?}"),
-                format!("{:?}", run(&[]).expect("no flags")),
-                "{}",
-                flag.name
-            );
-        }
-    }
-
-    #[test]
-    fn both_spellings_and_empty_values() {
-        for arguments in [
-            &["--web.telemetry-path=/m=1"][..],
-            &["--web.telemetry-path", "/m=1"],
-        ] {
-            assert_eq!(run(arguments).expect("valid").telemetry_path, "/m=1");
-        }
-        assert!(
-            run(&["--collector.netdev.device-exclude="])
-                .expect("valid")
-                .netdev_devices
-                .exclude
-                .is_none()
-        );
-        assert!(
-            run(&["--web.cors-origin="])
-                .expect("valid")
-                .cors_origin
-                .is_none()
-        );
-        assert_eq!(
-            run(&["--web.cors-origin=\"x\""])
-                .expect("valid")
-                .cors_origin
-                .as_deref(),
-            Some("\"x\"")
-        );
-    }
-
-    #[test]
-    fn several_places_to_listen_and_none() {
-        let listen = run(&["--web.listen-address=:1", "--web.listen-address", "[::1]:2"])
-            .expect("valid")
-            .listen
-            .clone();
-        assert_eq!(
-            listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            [":1", "[::1]:2"]
-        );
-    }
-
-    #[test]
-    fn an_error_names_flag_rule_and_finding() {
-        assert_eq!(
-            error(&["--nonesuch"]),
-            "--nonesuch: unknown; weir --help lists the flags"
-        );
-        assert_eq!(
-            error(&["serve"]),
-            "serve: unknown; weir --help lists the flags"
-        );
-        assert_eq!(error(&["--once=yes"]), "--once: takes no value");
-        assert_eq!(
-            error(&["--log.level"]),
-            "--log.level: expected LEVEL, found nothing"
-        );
-        assert_eq!(
-            error(&["--log.level=loud"]),
-            "--log.level: expected debug, info, warn or error, found \"loud\""
-        );
-        assert_eq!(
-            error(&["--log.level=info", "--log.level=warn"]),
-            "--log.level: expected once, found \"info\" and \"warn\""
-        );
-        assert_eq!(
-            error(&["--web.max-connections=+5"]),
-            "--web.max-connections: expected a number from 4 to 65536, found \"+5\""
-        );
-        assert!(
-            error(&["--web.listen-address=2112"]).starts_with("--web.listen-address: expected")
-        );
-        assert!(
-            error(&["--web.listen-address", "--once"])
-                .starts_with("--web.listen-address: expected")
-        );
-        let regexp = error(&["--collector.netdev.device-include=("]);
-        assert!(
-            regexp.starts_with(
-                "--collector.netdev.device-include: expected a regular expression, found \"(\""
-            ) && !regexp.contains('\n')
-        );
-    }
-
-    #[test]
-    fn collectors_are_switched_by_name() {
-        let all: Vec<_> = ALL
-            .iter()
-            .filter(|spec| spec.on_by_default)
-            .map(|spec| spec.name)
-            .collect();
-        assert_eq!(run(&[]).expect("valid").collectors, all);
-        let first = ALL[0].name;
-        assert_eq!(
-            run(&[
-                "--collector.disable-defaults",
-                &format!("--collector.{first}")
-            ])
-            .expect("valid")
-            .collectors,
-            [first]
-        );
-        assert!(
-            !run(&[&format!("--no-collector.{first}")])
-                .expect("valid")
-                .collectors
-                .contains(&first)
-        );
-        let both = error(&[
-            &format!("--no-collector.{first}"),
-            &format!("--collector.{first}"),
-        ]);
-        assert_eq!(
-            both,
-            format!("--collector.{first}: expected on or off, found both")
-        );
-    }
-
-    #[test]
-    fn help_and_version_are_printed() {
-        assert!(error(&["--help"]).contains("--web.listen-address ADDRESS"));
-        assert!(error(&["-h"]).contains("Usage: weir"));
-        assert!(error(&["--version"]).starts_with(&format!("weir {VERSION_NUMBER} (commit ")));
-    }
 }

@@ -33,8 +33,8 @@ pub static SPEC: Spec = Spec {
 static CONNECTION_STATES: Desc = Desc::gauge(
     "node_tcp_connection_states",
     &["state"],
-    "TCP sockets in each state over both families, and under rx_queued_bytes and tx_queued_bytes the bytes in their \
-     queues, from the kernel's socket tables.",
+    "TCP sockets in each state over both families; rx_queued_bytes and tx_queued_bytes are the bytes in their queues, the \
+     former with one for each connection that waits for accept, from the kernel's socket tables.",
 );
 
 struct TcpStat;

@@ -1,0 +1,194 @@
+//! Tests of the command line.
+
+use super::*;
+use std::os::unix::ffi::OsStringExt;
+
+fn run(arguments: &[&str]) -> Result<Box<Config>, String> {
+    match parse(arguments.iter().map(OsString::from).collect()) {
+        Ok(Command::Run(config)) => Ok(config),
+        Ok(Command::Print(text)) => Err(text),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn error(arguments: &[&str]) -> String {
+    run(arguments).map(|_| ()).expect_err("refused")
+}
+
+#[test]
+fn the_table_is_sound() {
+    let mut names: Vec<_> = flags().map(|flag| flag.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), flags().count());
+    for flag in flags() {
+        assert!(
+            flag.name.starts_with("--") && flag.help.ends_with('.'),
+            "{}",
+            flag.name
+        );
+        assert_eq!(
+            flag.value.is_empty(),
+            matches!(flag.set, Set::Switch(_) | Set::Asked),
+            "{}",
+            flag.name
+        );
+    }
+}
+
+#[test]
+fn the_shown_defaults_are_the_real_ones() {
+    for flag in flags().filter(|flag| !flag.default.is_empty()) {
+        let given = run(&[flag.name, flag.default]).expect("a valid default");
+        assert_eq!(
+            format!("{given:?}"),
+            format!("{:?}", run(&[]).expect("no flags")),
+            "{}",
+            flag.name
+        );
+    }
+}
+
+#[test]
+fn both_spellings_and_empty_values() {
+    for arguments in [
+        &["--web.telemetry-path=/m=1"][..],
+        &["--web.telemetry-path", "/m=1"],
+    ] {
+        assert_eq!(run(arguments).expect("valid").telemetry_path, "/m=1");
+    }
+    assert!(
+        run(&["--collector.netdev.device-exclude="])
+            .expect("valid")
+            .netdev_devices
+            .exclude
+            .is_none()
+    );
+    assert!(
+        run(&["--web.cors-origin="])
+            .expect("valid")
+            .cors_origin
+            .is_none()
+    );
+    assert_eq!(
+        run(&["--web.cors-origin=\"x\""])
+            .expect("valid")
+            .cors_origin
+            .as_deref(),
+        Some("\"x\"")
+    );
+}
+
+#[test]
+fn several_places_to_listen_and_none() {
+    let listen = run(&["--web.listen-address=:1", "--web.listen-address", "[::1]:2"])
+        .expect("valid")
+        .listen
+        .clone();
+    assert_eq!(
+        listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [":1", "[::1]:2"]
+    );
+}
+
+#[test]
+fn an_error_names_flag_rule_and_finding() {
+    assert_eq!(
+        error(&["--nonesuch"]),
+        "--nonesuch: unknown; weir --help lists the flags"
+    );
+    assert_eq!(
+        error(&["serve"]),
+        "serve: unknown; weir --help lists the flags"
+    );
+    assert_eq!(
+        error(&[
+            "--sockets.source=netlink",
+            "--path.procfs=/proc/self/root/proc"
+        ]),
+        "--sockets.source: expected auto or proc with --path.procfs=/proc/self/root/proc, which is read as files only, \
+         found \"netlink\""
+    );
+    assert_eq!(
+        error(&["--path.procfs=/"]),
+        "--path.procfs: expected a procfs, with net/dev or 1/net/dev in it, found \"/\""
+    );
+    assert_eq!(
+        error(&["--web.telemetry-path=/health"]),
+        "--web.telemetry-path: expected a path that is not taken, found \"/health\""
+    );
+    let bytes = parse(vec![OsString::from_vec(b"--log.level=\xff".to_vec())]);
+    assert_eq!(
+        bytes.map(|_| ()).map_err(|error| error.to_string()),
+        Err("--log.level: expected UTF-8".to_string())
+    );
+    assert!(run(&["--once", "--once"]).expect("the same twice").once);
+    assert_eq!(error(&["--once=yes"]), "--once: takes no value");
+    assert_eq!(
+        error(&["--log.level"]),
+        "--log.level: expected LEVEL, found nothing"
+    );
+    assert_eq!(
+        error(&["--log.level=loud"]),
+        "--log.level: expected debug, info, warn or error, found \"loud\""
+    );
+    assert_eq!(
+        error(&["--log.level=info", "--log.level=warn"]),
+        "--log.level: expected once, found \"info\" and \"warn\""
+    );
+    assert_eq!(
+        error(&["--web.max-connections=+5"]),
+        "--web.max-connections: expected a number from 4 to 65536, found \"+5\""
+    );
+    assert!(error(&["--web.listen-address=2112"]).starts_with("--web.listen-address: expected"));
+    assert!(
+        error(&["--web.listen-address", "--once"]).starts_with("--web.listen-address: expected")
+    );
+    let regexp = error(&["--collector.netdev.device-include=("]);
+    assert!(
+        regexp.starts_with(
+            "--collector.netdev.device-include: expected a regular expression, found \"(\""
+        ) && !regexp.contains('\n')
+    );
+}
+
+#[test]
+fn collectors_are_switched_by_name() {
+    let all: Vec<_> = ALL
+        .iter()
+        .filter(|spec| spec.on_by_default)
+        .map(|spec| spec.name)
+        .collect();
+    assert_eq!(run(&[]).expect("valid").collectors, all);
+    let first = ALL[0].name;
+    assert_eq!(
+        run(&[
+            "--collector.disable-defaults",
+            &format!("--collector.{first}")
+        ])
+        .expect("valid")
+        .collectors,
+        [first]
+    );
+    assert!(
+        !run(&[&format!("--no-collector.{first}")])
+            .expect("valid")
+            .collectors
+            .contains(&first)
+    );
+    let both = error(&[
+        &format!("--no-collector.{first}"),
+        &format!("--collector.{first}"),
+    ]);
+    assert_eq!(
+        both,
+        format!("--collector.{first}: expected on or off, found both")
+    );
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    assert!(error(&["--help"]).contains("--web.listen-address ADDRESS"));
+    assert!(error(&["-h"]).contains("Usage: weir"));
+    assert!(error(&["--version"]).starts_with(&format!("weir {VERSION_NUMBER} (commit ")));
+}
