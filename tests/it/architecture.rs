@@ -102,7 +102,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
     ("pico_args", &["cli"]),
-    ("procfs", &["collectors", "process"]),
+    ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
     ("signal_hook", &["app"]),
