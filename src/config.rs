@@ -31,6 +31,9 @@ pub const IPVS_BACKEND_LABELS: [&str; 6] = [
     "local_mark",
 ];
 
+/// The name of the file that `--textfile.output` keeps.
+pub const TEXTFILE: &str = "weir.prom";
+
 /// Everything the command line decides.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -76,6 +79,10 @@ pub struct Config {
     pub netstat_fields: Regex,
     /// Where textfile looks for files; each may hold `*` and `?`.
     pub textfile_directories: Vec<PathBuf>,
+    /// Where a text file for node_exporter is kept, if anywhere.
+    pub textfile_output: Option<PathBuf>,
+    /// The time between two writes of that file.
+    pub textfile_interval: Duration,
     /// The most devices that each collector shows.
     pub limit_devices: usize,
     /// Leave out every family that a node_exporter on the same machine has.
@@ -88,7 +95,7 @@ pub struct Config {
     pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
-    /// Print the metrics once and exit.
+    /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
     pub log_level: log::LevelFilter,
@@ -256,6 +263,8 @@ impl Default for Config {
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
             textfile_directories: Vec::new(),
+            textfile_output: None,
+            textfile_interval: Duration::from_secs(15),
             limit_devices: 1000,
             companion: false,
             filesystem_mount_points_exclude: Some(constant(MOUNT_POINTS_EXCLUDE)),

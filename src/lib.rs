@@ -2,7 +2,8 @@
 //!
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
-//! turns into text. Everything happens in one thread.
+//! turns into text. [`textfile`] keeps the same in a file for
+//! node_exporter. Everything happens in one thread.
 
 #![warn(
     clippy::expect_used,
@@ -34,3 +35,4 @@ pub mod rtnetlink;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;
+pub mod textfile;

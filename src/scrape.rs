@@ -15,6 +15,7 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::collectors::is_node_exporters;
+use crate::collectors::textfile;
 use crate::config::Config;
 use crate::files::Files;
 use crate::links::Links;
@@ -191,6 +192,22 @@ impl Engine {
             let named = |list: &[String]| list.iter().any(|other| other == name);
             (wanted.is_empty() || named(wanted)) && !named(unwanted)
         };
+        Ok(self.collect(families, selected, sampler))
+    }
+
+    /// The same for a text file that node_exporter reads: without its families, and without what other text files hold,
+    /// which it reads itself.
+    pub fn scrape_for_textfile(&mut self, sampler: &Sampler) -> (&mut Batch, &Files) {
+        let selected = |name: &str| name != textfile::SPEC.name;
+        self.collect(Families::BesideNodeExporter, selected, sampler)
+    }
+
+    fn collect(
+        &mut self,
+        families: Families,
+        selected: impl Fn(&str) -> bool,
+        sampler: &Sampler,
+    ) -> (&mut Batch, &Files) {
         self.batch.clear();
         self.sockets.begin();
         self.links.begin();
@@ -234,7 +251,7 @@ impl Engine {
             }
             write_health(&mut self.batch, name, source, left_out);
         }
-        Ok((&mut self.batch, &self.files))
+        (&mut self.batch, &self.files)
     }
 }
 

@@ -82,11 +82,14 @@ static GENERAL: &[Flag] = &[
         name: "--web.listen-address",
         value: "ADDRESS",
         default: ":2112",
-        help: "Where to listen: [HOST]:PORT or unix:PATH, repeatable; port 0 takes a free one, which the log tells.",
+        help: "Where to listen: [HOST]:PORT or unix:PATH, repeatable; port 0 takes a free one, which the log tells; empty: no HTTP server.",
         set: Set::Many(|config, values| {
             let parse =
                 |text: &String| Listen::parse(text).map_err(|expected| refused(expected, text));
-            config.listen = values.iter().map(parse).collect::<Result<_, _>>()?;
+            config.listen = match values {
+                [none] if none.is_empty() => Vec::new(),
+                some => some.iter().map(parse).collect::<Result<_, _>>()?,
+            };
             Ok(())
         }),
     },
@@ -133,7 +136,7 @@ static GENERAL: &[Flag] = &[
     ),
     switch(
         "--web.disable-exporter-metrics",
-        "Leave out the metrics of weir itself (process_*, weir_http_*, weir_scrape_*).",
+        "Leave out the metrics of weir itself (process_*, weir_http_*, weir_scrape_*, weir_textfile_*).",
         |config| {
             config.exporter_metrics = false;
         },
@@ -184,12 +187,28 @@ static GENERAL: &[Flag] = &[
         "5s",
         "How often rates, maxima and the retransmission ratio are sampled; 100ms at least.",
         |config, text| {
-            config.interval = duration(text)?;
-            if config.interval.as_millis() < 100 {
-                Err(refused("at least 100ms", text))
-            } else {
-                Ok(())
-            }
+            config.interval = interval(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--textfile.output",
+        "DIR",
+        "",
+        "Where to keep weir.prom for node_exporter's textfile collector, without the families that it has; empty: nowhere.",
+        |config, text| {
+            config.textfile_output = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
+            Ok(())
+        },
+    ),
+    one(
+        "--textfile.interval",
+        "DURATION",
+        "15s",
+        "How often that file is replaced; 100ms at least.",
+        |config, text| {
+            config.textfile_interval = interval(text)?;
+            Ok(())
         },
     ),
     one(
@@ -254,7 +273,7 @@ static GENERAL: &[Flag] = &[
     ),
     switch(
         "--once",
-        "Print the metrics to standard output and exit.",
+        "Print the metrics to standard output and exit; with --textfile.output write that file once and print nothing.",
         |config| config.once = true,
     ),
     one(
@@ -297,6 +316,16 @@ pub(super) fn refused(expected: &str, found: &str) -> String {
 
 fn duration(text: &str) -> Result<Duration, String> {
     config::duration(text).map_err(|expected| refused(expected, text))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|interval| {
+        if interval.as_millis() < 100 {
+            Err(refused("at least 100ms", text))
+        } else {
+            Ok(interval)
+        }
+    })
 }
 
 fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {

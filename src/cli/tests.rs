@@ -92,6 +92,45 @@ fn several_places_to_listen_and_none() {
 }
 
 #[test]
+fn without_a_server_there_is_a_file_or_one_page() {
+    let none = "--web.listen-address=";
+    assert_eq!(
+        error(&[none]),
+        "--web.listen-address: expected an address where neither --textfile.output nor --once is given, found \"\""
+    );
+    assert_eq!(error(&[none, "--textfile.output="]), error(&[none]));
+    assert_eq!(error(&[none, "--textfile.interval=1m"]), error(&[none]));
+    assert!(error(&[none, "--web.listen-address=:1"]).ends_with("found \"\""));
+    for with in ["--textfile.output=/x", "--once"] {
+        assert!(run(&[none, with]).expect("valid").listen.is_empty());
+    }
+    let both = run(&["--textfile.output", "/not/there"]).expect("it may be mounted later");
+    assert_eq!(both.textfile_output, Some("/not/there".into()));
+    assert!(!both.listen.is_empty());
+    assert_eq!(
+        error(&["--textfile.output"]),
+        "--textfile.output: expected DIR, found nothing"
+    );
+    let file = "--textfile.output=/x";
+    for (bad, expected) in [
+        (
+            "0s",
+            "a duration such as 500ms, 15s or 1m30s, more than 0 and at most 24h",
+        ),
+        (
+            "15",
+            "a duration such as 500ms, 15s or 1m30s, more than 0 and at most 24h",
+        ),
+        ("99ms", "at least 100ms"),
+    ] {
+        assert_eq!(
+            error(&[file, "--textfile.interval", bad]),
+            format!("--textfile.interval: expected {expected}, found {bad:?}")
+        );
+    }
+}
+
+#[test]
 fn an_error_names_flag_rule_and_finding() {
     assert_eq!(
         error(&["--nonesuch"]),

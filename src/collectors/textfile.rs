@@ -7,6 +7,9 @@
 //! `node_textfile_scrape_error` to 1. Two files with other HELP for one family: both are taken with the first's, and the
 //! error is 1, as there. Files are read in the order of the directories and of their names.
 //!
+//! weir's own file (`--textfile.output`) is passed over, under whatever name it is found: it holds what is on this page
+//! anyway.
+//!
 //! Off by default: a node_exporter on the same machine reads the same directory.
 
 use std::collections::HashMap;
@@ -21,6 +24,7 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::config::TEXTFILE;
 use crate::files::regular;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -50,6 +54,10 @@ pub static SPEC: Spec = Spec {
     make: |config| {
         Box::new(Textfile {
             directories: config.textfile_directories.clone(),
+            own: config
+                .textfile_output
+                .as_ref()
+                .map(|directory| directory.join(TEXTFILE)),
             told: Vec::new(),
         })
     },
@@ -73,6 +81,8 @@ static FOREIGN: Desc = Desc::gauge(
 
 struct Textfile {
     directories: Vec<PathBuf>,
+    /// The file that this program writes.
+    own: Option<PathBuf>,
     /// What was refused in the last scrape.
     told: Vec<String>,
 }
@@ -96,7 +106,11 @@ impl Collector for Textfile {
             }
         }
         let mut once = HashSet::new();
-        files.retain(|file| once.insert(file.clone()));
+        let own = self.own.as_deref().and_then(regular::identity);
+        files.retain(|file| {
+            let is_own = own.is_some() && own == regular::identity(file);
+            !is_own && once.insert(file.clone())
+        });
         for file in files.iter().skip(FILES) {
             let text = format!("{}: expected at most {FILES} files", file.display());
             taken.refused.push(text);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -63,6 +64,13 @@ pub fn with_suffix(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, FileE
         .iter()
         .filter(|name| name.as_encoded_bytes().ends_with(suffix.as_bytes()));
     Ok(ends.map(|name| directory.join(name)).collect())
+}
+
+/// What tells a file from every other, whatever leads to it: its device and inode. `None` where there is no such file.
+#[must_use]
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// The paths that a pattern stands for, sorted: `*` is any number of bytes and `?` one byte, never a `/`. A pattern

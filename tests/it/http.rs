@@ -7,6 +7,7 @@ mod connections;
 mod harness;
 mod listening;
 mod process;
+mod textfile;
 
 use std::io::Read;
 use std::io::Write;

@@ -10,4 +10,5 @@ mod http;
 mod readme;
 mod sampler;
 mod table;
+mod textfile;
 mod tree;

@@ -205,11 +205,17 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) fn of(tree: &Path) -> Self {
+    /// An empty directory.
+    pub(crate) fn of_nothing() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let root = std::env::temp_dir().join(format!("weir-tree-{}-{count}", std::process::id()));
-        let copy = Self { root };
+        fs::create_dir_all(&root).unwrap();
+        Self { root }
+    }
+
+    pub(crate) fn of(tree: &Path) -> Self {
+        let copy = Self::of_nothing();
         for path in files_below(tree) {
             copy.write(&path, &fs::read(tree.join(&path)).unwrap());
         }

@@ -14,3 +14,4 @@ mod running;
 mod sockets;
 mod support;
 mod text;
+mod textfile;

@@ -187,6 +187,8 @@ pub(crate) struct Weir {
     pub(crate) process: Process,
     /// `HOST:PORT`, or `unix:PATH`.
     pub(crate) address: String,
+    /// What it logs from then on.
+    pub(crate) log: mpsc::Receiver<String>,
 }
 
 impl Weir {
@@ -228,7 +230,11 @@ impl Weir {
                     .unwrap()
                     .trim_matches('"')
                     .to_string();
-                return Self { process, address };
+                return Self {
+                    process,
+                    address,
+                    log: told,
+                };
             }
             seen.push_str(&line);
             seen.push('\n');

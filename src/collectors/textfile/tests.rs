@@ -47,6 +47,35 @@ fn a_bad_file_costs_no_other_and_heals() {
 }
 
 #[test]
+fn the_own_file_is_passed_over() {
+    let own = format!("{HELP}a 1\n# HELP weir_build_info Build.\nweir_build_info 1\n");
+    let files = [
+        (TEXTFILE, own.as_str()),
+        (
+            "other.prom",
+            "# HELP b Something of another program.\nb 1\n",
+        ),
+    ];
+    let (tree, mut collector, text) = scraped("textfile-own", &files);
+    assert_eq!(text, "b 1\nnode_textfile_scrape_error 1\n", "another's");
+    symlink(tree.path("text"), tree.path("link")).expect("a link");
+    symlink(TEXTFILE, tree.path("text/linked.prom")).expect("a link");
+    for output in ["text", "text/", "link"] {
+        collector = Tree::make(&SPEC, |config| {
+            config.textfile_directories = vec![tree.path("t?xt")];
+            config.textfile_output = Some(tree.path(output));
+        });
+        let text = again(&tree, &mut *collector);
+        assert_eq!(text, "b 1\nnode_textfile_scrape_error 0\n", "{output}");
+    }
+    // It may not be written yet.
+    fs::remove_file(tree.path("text/linked.prom")).expect("a link");
+    fs::remove_file(tree.path("text").join(TEXTFILE)).expect("a file");
+    let text = again(&tree, &mut *collector);
+    assert_eq!(text, "b 1\nnode_textfile_scrape_error 0\n");
+}
+
+#[test]
 fn no_series_and_no_type_line_twice() {
     let second = format!("{HELP}a{{x=\"2\"}} 2\n");
     let other_help = "# HELP a Another sentence about it.\na{x=\"3\"} 3\n";
