@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,7 +23,6 @@ use crate::running::Weir;
 use crate::running::free_address;
 use crate::running::installed;
 use crate::running::scrape;
-use crate::running::success;
 use crate::running::wait_until;
 use crate::support::skip;
 use crate::text::Page;
@@ -168,11 +168,11 @@ impl Small {
 
     fn remount(&self, how: &str) {
         let id = self.weir.process.0.id().to_string();
-        let output = Command::new("nsenter")
-            .args(["-t", &id, "-m", "mount", "-o", &format!("remount,{how}")])
-            .arg(&self.outside.0)
-            .output();
-        success(output.unwrap(), "nsenter");
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &id, "-m", "mount", "-o", &format!("remount,{how}")]);
+        command.arg(&self.outside.0);
+        // Busy while weir has its file open for writing.
+        wait_until("mount", || command.output().unwrap().status.success());
     }
 
     /// Waits until it fails `more` times, during which the file is what it was; then `heal`s it and waits for a new one.
@@ -215,9 +215,9 @@ fn a_full_or_read_only_file_system_is_told_once_and_heals() {
         while full.write_all(&[0; 4096]).is_ok() {}
         left -= 1;
     }
+    drop(full);
     small.breaks("No space left on device", || {
         fs::remove_file(&filler).unwrap();
-        full.set_len(0).unwrap();
     });
     small.remount("ro");
     small.breaks("Read-only file system", || small.remount("rw"));
@@ -237,34 +237,44 @@ fn a_kill_at_any_moment_leaves_a_whole_file() {
     let directory = Directory::new();
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts");
     let host = fs::read_dir(host).unwrap().next().unwrap().unwrap().path();
-    let host = [
-        format!("--path.procfs={}/proc", host.display()),
-        format!("--path.sysfs={}/sys", host.display()),
-    ];
-    let [procfs, sysfs] = &host;
-    let once = || writing(&directory.0, &["--once", procfs, sysfs]);
+    let procfs = format!("--path.procfs={}/proc", host.display());
+    let sysfs = format!("--path.sysfs={}/sys", host.display());
+    // Rates come and go with the second tick.
+    let flags = [&procfs, &sysfs, "--no-collector.throughput"];
+    let once = || writing(&directory.0, &[&flags[..], &["--once"]].concat());
     let begin = Instant::now();
     let code = once().code_within(Duration::from_secs(20));
     let whole = begin.elapsed();
     assert_eq!(code, Some(0));
     let expected = shape(&page(&file(&directory.0)));
+    let temporary = directory.0.join("weir.prom.tmp");
     let mut left_behind = 0;
-    let mut killed = |process: Process, after: Duration| {
-        thread::sleep(after);
+    let mut killed = |process: Process, wait: &dyn Fn()| {
+        wait();
         drop(process);
         assert_eq!(shape(&page(&file(&directory.0))), expected);
-        left_behind += u32::from(directory.0.join("weir.prom.tmp").exists());
+        left_behind += u32::from(temporary.exists());
     };
     for round in 0..ROUNDS {
         // From its start to a little after its end.
-        killed(once(), whole * round / (ROUNDS - 4));
+        let after = whole * round / (ROUNDS - 4);
+        killed(once(), &|| thread::sleep(after));
     }
-    for round in 0..ROUNDS {
-        // Around the first write and the second; rates do not move, since the captured counters do not.
-        let process = writing(&directory.0, &["--no-collector.throughput", procfs, sysfs]);
-        killed(process, whole / 2 + Duration::from_millis(3) * round);
+    for _ in 0..ROUNDS {
+        // As soon as something changes: while it writes, if the other processor is quick enough.
+        let _ = fs::remove_file(&temporary);
+        let seen = || {
+            let found = fs::metadata(file(&directory.0));
+            found.ok().map(|found| (found.ino(), found.len()))
+        };
+        let before = seen();
+        let begin = Instant::now();
+        let changes = || {
+            while !temporary.exists() && seen() == before && begin.elapsed() < 20 * whole {}
+        };
+        killed(writing(&directory.0, &flags), &changes);
     }
     println!("{left_behind} kills left a temporary file");
     assert_eq!(once().code_within(Duration::from_secs(20)), Some(0));
-    assert!(!directory.0.join("weir.prom.tmp").exists());
+    assert!(!temporary.exists());
 }
