@@ -6,6 +6,7 @@ mod attacks;
 mod connections;
 mod harness;
 mod listening;
+mod once;
 mod process;
 mod textfile;
 

@@ -10,5 +10,4 @@ mod http;
 mod readme;
 mod sampler;
 mod table;
-mod textfile;
 mod tree;

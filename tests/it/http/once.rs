@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
 
-use weir::app;
 use weir::collectors::ALL;
-use weir::config::Config;
 use weir::config::TEXTFILE;
 use weir::parse::textfile;
 
@@ -15,24 +15,26 @@ use crate::tree::Host;
 use crate::tree::directories;
 use crate::tree::well_formed;
 
-/// The program's own configuration for a host and a directory, with every collector there is.
-fn config(host: &Path, output: &Path) -> Config {
-    Config {
-        procfs: host.join("proc"),
-        sysfs: host.join("sys"),
-        collectors: ALL.iter().map(|spec| spec.name).collect(),
-        textfile_output: Some(output.to_path_buf()),
-        once: true,
-        ..Config::default()
-    }
+/// The file of a host, with every collector there is.
+fn written(host: &Path, output: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command
+        .args(["--once", "--log.level=error"])
+        .args(arguments);
+    command.arg(format!("--textfile.output={}", output.display()));
+    command.arg(format!("--path.procfs={}", host.join("proc").display()));
+    command.arg(format!("--path.sysfs={}", host.join("sys").display()));
+    command.args(ALL.iter().map(|spec| format!("--collector.{}", spec.name)));
+    let ran = command.stdin(Stdio::null()).output().expect("it runs");
+    assert!(ran.status.success(), "{ran:?}");
+    fs::read_to_string(output.join(TEXTFILE)).expect("the file")
 }
 
 #[test]
 fn it_holds_what_is_shown_beside_node_exporter() {
     for root in directories("hosts") {
         let output = Copy::of_nothing();
-        app::run(&config(&root, &output.root)).expect("written");
-        let text = fs::read_to_string(output.root.join(TEXTFILE)).expect("the file");
+        let text = written(&root, &output.root, &[]);
         well_formed(&text).expect("no series twice");
         // This reader refuses timestamps, and families whose lines are not together.
         let families = textfile::families(text.as_bytes()).expect("the text format");
@@ -75,11 +77,9 @@ fn what_other_files_hold_is_not_in_it() {
     let output = Copy::of_nothing();
     let other = "# HELP backup_bytes Size of the last backup in bytes.\nbackup_bytes 1\n";
     fs::write(output.root.join("other.prom"), other).expect("a file");
-    let mut config = config(&directories("hosts")[0], &output.root);
-    config.textfile_directories = vec![output.root.clone()];
+    let own = format!("--collector.textfile.directory={}", output.root.display());
     for _ in 0..2 {
-        app::run(&config).expect("written");
-        let text = fs::read_to_string(output.root.join(TEXTFILE)).expect("the file");
+        let text = written(&directories("hosts")[0], &output.root, &[&own]);
         assert!(!text.contains("backup_bytes") && !text.contains("collector=\"textfile\""));
         assert!(text.contains("weir_build_info"));
     }
@@ -88,22 +88,10 @@ fn what_other_files_hold_is_not_in_it() {
 #[test]
 fn without_exporter_metrics_they_are_not_in_it() {
     let output = Copy::of_nothing();
-    let mut config = config(&directories("hosts")[0], &output.root);
-    config.exporter_metrics = false;
-    app::run(&config).expect("written");
-    let text = fs::read_to_string(output.root.join(TEXTFILE)).expect("the file");
+    let without = "--web.disable-exporter-metrics";
+    let text = written(&directories("hosts")[0], &output.root, &[without]);
     assert!(text.contains("weir_build_info") && text.contains("weir_collector_success"));
     for prefix in ["weir_ticks", "weir_scrape", "weir_textfile"] {
         assert!(!text.contains(prefix), "{prefix}");
     }
-}
-
-#[test]
-fn once_says_why_it_could_not() {
-    let output = Copy::of_nothing();
-    let missing = output.root.join("missing");
-    let error = app::run(&config(&directories("hosts")[0], &missing)).expect_err("refused");
-    let begin = format!("{}: open: No such file or directory", missing.display());
-    assert!(error.to_string().starts_with(&begin), "{error}");
-    assert!(!missing.exists());
 }
