@@ -1,8 +1,7 @@
 //! The addresses of netdev's devices, from rtnetlink: what a captured tree and an emulator without it do not have.
 //!
 //! node_exporter's `--collector.netdev.address-info`. A device that has an address several times, each with another peer,
-//! has it once here; there the whole page is refused. At most [`SHOWN`] are exported, those of the lowest indexes; which
-//! devices are is the same as for the counters.
+//! has it once. At most [`SHOWN`] are exported, those of the lowest indexes, and only those of devices whose counters are.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
