@@ -69,6 +69,10 @@ pub struct Config {
     pub sockets_source: SocketsSource,
     /// The devices of netdev and of the rates.
     pub netdev_devices: DeviceFilter,
+    /// Whether netdev tells the devices' addresses.
+    pub netdev_address_info: bool,
+    /// Whether netdev's families have the label `ifalias`.
+    pub netdev_label_ifalias: bool,
     /// The devices of arp.
     pub arp_devices: DeviceFilter,
     /// The devices that netclass leaves out.
@@ -85,6 +89,8 @@ pub struct Config {
     pub textfile_interval: Duration,
     /// The most devices that each collector shows.
     pub limit_devices: usize,
+    /// The kinds of devices that no collector shows.
+    pub excluded_kinds: ExcludedKinds,
     /// Leave out every family that a node_exporter on the same machine has.
     pub companion: bool,
     /// The mount points that filesystem leaves out.
@@ -199,6 +205,15 @@ impl DeviceFilter {
     }
 }
 
+/// The kinds of devices that no collector shows (`--devices.exclude-kinds`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExcludedKinds {
+    /// Either end of a veth pair.
+    pub veth: bool,
+    /// veth and tap devices that are ports of a bridge; its other ports stay.
+    pub bridge_port: bool,
+}
+
 /// A duration as Prometheus writes it: `500ms`, `15s`, `1m30s`, `2h`. More than zero, at most 24 hours.
 ///
 /// # Errors
@@ -258,6 +273,8 @@ impl Default for Config {
             rootfs: PathBuf::from("/"),
             sockets_source: SocketsSource::Auto,
             netdev_devices: DeviceFilter::default(),
+            netdev_address_info: false,
+            netdev_label_ifalias: false,
             arp_devices: DeviceFilter::default(),
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
@@ -266,6 +283,7 @@ impl Default for Config {
             textfile_output: None,
             textfile_interval: Duration::from_secs(15),
             limit_devices: 1000,
+            excluded_kinds: ExcludedKinds::default(),
             companion: false,
             filesystem_mount_points_exclude: Some(constant(MOUNT_POINTS_EXCLUDE)),
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),

@@ -230,7 +230,7 @@ impl Files {
     ///
     /// # Errors
     /// When it exists but cannot be listed.
-    pub fn sys_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
+    pub fn sys_entries(&self, path: impl AsRef<Path>) -> Result<Option<Vec<OsString>>, FileError> {
         entries(&self.sysfs.join(path))
     }
 

@@ -231,6 +231,14 @@ impl Batch {
         self.add(family, Part::Plain, labels, value);
     }
 
+    /// Adds a sample of a family described either way.
+    pub fn push_family(&mut self, family: &Family, labels: Labels, value: f64) {
+        let family = self
+            .find(family)
+            .unwrap_or_else(|| self.open(family.clone()));
+        self.add(family, Part::Plain, labels, value);
+    }
+
     /// Adds a line of a family that a text file brings, whose samples may each have labels of their own.
     pub fn push_foreign(&mut self, desc: &Rc<Desc>, part: Part, labels: Labels, value: f64) {
         let family = self

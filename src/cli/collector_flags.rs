@@ -40,6 +40,16 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    switch(
+        "--collector.netdev.address-info",
+        "Export the addresses of netdev's devices too (node_network_address_info).",
+        |config| config.netdev_address_info = true,
+    ),
+    switch(
+        "--collector.netdev.label-ifalias",
+        "Give netdev's families the label ifalias: what somebody called the device.",
+        |config| config.netdev_label_ifalias = true,
+    ),
     one(
         "--collector.netclass.ignored-devices",
         "REGEXP",

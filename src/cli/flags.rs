@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config;
 use crate::config::Config;
+use crate::config::ExcludedKinds;
 use crate::config::Listen;
 use crate::config::LogFormat;
 use crate::config::SocketsSource;
@@ -266,6 +267,16 @@ static GENERAL: &[Flag] = &[
             Ok(())
         },
     ),
+    one(
+        "--devices.exclude-kinds",
+        "KINDS",
+        "",
+        "Devices that no collector shows, whatever their names: veth, bridge-port (veth and tap devices in a bridge; its other ports stay), or veth,bridge-port.",
+        |config, text| {
+            config.excluded_kinds = excluded_kinds(text)?;
+            Ok(())
+        },
+    ),
     switch(
         "--companion",
         "node_exporter runs here too: leave out every family that it has (node_*).",
@@ -334,6 +345,19 @@ fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
         .and_then(|text| text.parse().ok())
         .filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| refused(&format!("a number from {least} to {most}"), text))
+}
+
+/// An empty list leaves nothing out.
+fn excluded_kinds(text: &str) -> Result<ExcludedKinds, String> {
+    let mut kinds = ExcludedKinds::default();
+    for name in text.split(',').filter(|_| !text.is_empty()) {
+        match name {
+            "veth" => kinds.veth = true,
+            "bridge-port" => kinds.bridge_port = true,
+            _ => return Err(refused("veth, bridge-port or veth,bridge-port", text)),
+        }
+    }
+    Ok(kinds)
 }
 
 /// Every procfs has this one file, whatever else a kernel lacks; a mistyped path would measure nothing, and succeed.

@@ -80,6 +80,27 @@ fn both_spellings_and_empty_values() {
 }
 
 #[test]
+fn kinds_of_devices_are_words_with_commas_between() {
+    let kinds = |text: &str| {
+        let flag = format!("--devices.exclude-kinds={text}");
+        let kinds = run(&[&flag]).expect("valid").excluded_kinds;
+        (kinds.veth, kinds.bridge_port)
+    };
+    assert_eq!(kinds(""), (false, false));
+    assert_eq!(kinds("veth"), (true, false));
+    assert_eq!(kinds("bridge-port"), (false, true));
+    assert_eq!(kinds("bridge-port,veth,veth"), (true, true));
+    for bad in ["tun", "veth,", "veth bridge-port", "Veth", ","] {
+        assert_eq!(
+            error(&["--devices.exclude-kinds", bad]),
+            format!(
+                "--devices.exclude-kinds: expected veth, bridge-port or veth,bridge-port, found {bad:?}"
+            )
+        );
+    }
+}
+
+#[test]
 fn several_places_to_listen_and_none() {
     let listen = run(&["--web.listen-address=:1", "--web.listen-address", "[::1]:2"])
         .expect("valid")

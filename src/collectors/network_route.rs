@@ -15,6 +15,8 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::config::ExcludedKinds;
+use crate::devices::kinds::Excluded;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::links::Names;
@@ -40,7 +42,11 @@ pub static SPEC: Spec = Spec {
     families: &[&INFO, &ROUTES],
     patterns: &[],
     verdict: None,
-    make: |_| Box::new(NetworkRoute),
+    make: |config| {
+        Box::new(NetworkRoute {
+            kinds: config.excluded_kinds,
+        })
+    },
 };
 
 static INFO: Desc = Desc::gauge(
@@ -54,7 +60,9 @@ static ROUTES: Desc = Desc::gauge(
     "Unicast routes that lead out of the device, from rtnetlink, or /proc/net/route and ipv6_route.",
 );
 
-struct NetworkRoute;
+struct NetworkRoute {
+    kinds: ExcludedKinds,
+}
 
 impl Collector for NetworkRoute {
     fn collect(
@@ -63,7 +71,7 @@ impl Collector for NetworkRoute {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         if context.files.live() {
-            match from_netlink(context) {
+            match from_netlink(self.kinds, context) {
                 Ok(Some(table)) => {
                     context.source = Some("netlink");
                     context.left_out = Some(table.write(batch));
@@ -74,7 +82,7 @@ impl Collector for NetworkRoute {
                 Ok(None) | Err(_) => {}
             }
         }
-        let found = from_files(context.files)?;
+        let found = from_files(self.kinds, context.files)?;
         context.source = Some(if found.is_some() { "proc" } else { "absent" });
         if let Some(table) = found {
             context.left_out = Some(table.write(batch));
@@ -143,14 +151,29 @@ impl Table<Vec<u8>> {
     }
 }
 
-fn from_netlink(context: &mut Context<'_>) -> Result<Option<Table<Vec<u8>>>, NetlinkError> {
+fn from_netlink(
+    kinds: ExcludedKinds,
+    context: &mut Context<'_>,
+) -> Result<Option<Table<Vec<u8>>>, NetlinkError> {
+    let Some(names) = context.links.names(context.files)? else {
+        return Ok(None);
+    };
+    let excluded = Excluded::ask(kinds, context.links, context.files);
+    let excluded: BTreeSet<u32> = names
+        .iter()
+        .filter(|(_, name)| excluded.has(name))
+        .map(|(index, _)| *index)
+        .collect();
     let mut table = Table::new();
     settled(|| {
         table = Table::new();
-        rtnetlink::routes(|index, route| table.add(index, route))
+        rtnetlink::routes(|index, route| {
+            if !excluded.contains(&index) {
+                table.add(index, route);
+            }
+        })
     })?;
-    let names = context.links.names(context.files)?;
-    Ok(names.map(|names| named(table, &names)))
+    Ok(Some(named(table, &names)))
 }
 
 /// The table with names for numbers; a device that is gone by now has an empty one.
@@ -166,20 +189,25 @@ fn named(table: Table<u32>, names: &Names) -> Table<Vec<u8>> {
     named
 }
 
-fn from_files(files: &Files) -> Result<Option<Table<Vec<u8>>>, FileError> {
+fn from_files(kinds: ExcludedKinds, files: &Files) -> Result<Option<Table<Vec<u8>>>, FileError> {
+    let excluded = Excluded::new(kinds, &[], files);
     let mut table = Table::new();
     let order = files.byte_order();
     let ipv4 = files.net("route", |bytes| {
         for found in route::routes(bytes, order)? {
             let (device, route) = found?;
-            table.add(device.to_vec(), route);
+            if !excluded.has(device) {
+                table.add(device.to_vec(), route);
+            }
         }
         Ok(())
     })?;
     let ipv6 = files.net("ipv6_route", |bytes| {
         for found in ipv6_route::routes(bytes) {
             let (device, route) = found?;
-            table.add(device.to_vec(), route);
+            if !excluded.has(device) {
+                table.add(device.to_vec(), route);
+            }
         }
         Ok(())
     })?;

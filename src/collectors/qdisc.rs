@@ -11,6 +11,8 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::config::ExcludedKinds;
+use crate::devices::kinds::Excluded;
 use crate::links::Names;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -44,6 +46,7 @@ pub static SPEC: Spec = Spec {
     make: |config| {
         Box::new(QdiscCollector {
             devices: config.qdisc_devices.clone(),
+            kinds: config.excluded_kinds,
         })
     },
 };
@@ -88,6 +91,7 @@ static BACKLOG: Desc = Desc::gauge(
 
 struct QdiscCollector {
     devices: DeviceFilter,
+    kinds: ExcludedKinds,
 }
 
 /// The root of each device by the device's number.
@@ -105,7 +109,10 @@ impl Collector for QdiscCollector {
         match from_netlink() {
             Ok(roots) => {
                 // Emulators that have not this either have no disciplines.
-                let names = context.links.names(context.files)?.unwrap_or_default();
+                let names = context.links.names(context.files)?;
+                let mut names = names.unwrap_or_default();
+                let excluded = Excluded::ask(self.kinds, context.links, context.files);
+                names.retain(|_, name| !excluded.has(name));
                 context.left_out = Some(write(&roots, &names, &self.devices, batch));
                 Ok(())
             }

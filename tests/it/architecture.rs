@@ -73,7 +73,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("sampler", &["config", "devices", "files", "parse"]),
-    ("devices", &["files", "parse"]),
+    // What a device is, the list of devices tells; what is left out, the configuration.
+    ("devices", &["config", "files", "links", "parse"]),
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "netlink", "parse", "sys"]),
     ("links", &["files", "netlink", "parse"]),

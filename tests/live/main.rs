@@ -1,8 +1,10 @@
 //! Against the running kernel, and against tools that nobody here wrote.
 
+mod addresses;
 mod capture;
 mod client;
 mod devices;
+mod kinds;
 mod links;
 mod mounts;
 mod node_exporter;

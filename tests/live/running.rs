@@ -140,6 +140,19 @@ impl Namespace {
         self.run("ip", words.split_whitespace());
     }
 
+    /// Captures what weir reads of it; given to weir as `--path.procfs` and `--path.sysfs`, the kernel is asked nothing.
+    pub(crate) fn capture(&self) -> (Directory, [String; 2]) {
+        let directory = Directory::new();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/capture.sh");
+        self.run("sh", [script.as_ref(), directory.0.as_os_str()]);
+        let root = directory.0.display();
+        let paths = [
+            format!("--path.procfs={root}/proc"),
+            format!("--path.sysfs={root}/sys"),
+        ];
+        (directory, paths)
+    }
+
     /// Runs a program inside and gives what it wrote.
     pub(crate) fn run<I: AsRef<OsStr>>(
         &self,
