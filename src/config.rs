@@ -1,6 +1,8 @@
 //! What the program was asked to do: plain values, validated when they are read, so that nothing past start-up can find
 //! them wrong. The flags that set them are in `cli.rs`.
 
+pub mod dns;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -101,6 +103,8 @@ pub struct Config {
     pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
+    /// The DNS records that are checked.
+    pub dns: dns::Dns,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -289,6 +293,7 @@ impl Default for Config {
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
+            dns: dns::Dns::default(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -18,6 +18,7 @@ pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod devices;
+pub mod dns;
 pub mod exposition;
 pub mod files;
 pub mod http;

@@ -330,13 +330,16 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|interval| {
-        if interval.as_millis() < 100 {
-            Err(refused("at least 100ms", text))
-        } else {
-            Ok(interval)
-        }
-    })
+    at_least(Duration::from_millis(100), "at least 100ms", text)
+}
+
+pub(super) fn at_least(least: Duration, expected: &str, text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < least {
+        Err(refused(expected, text))
+    } else {
+        Ok(duration)
+    }
 }
 
 fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {

@@ -5,6 +5,7 @@ pub mod arp;
 pub mod bonding;
 pub mod conntrack;
 pub mod cpu;
+pub mod dns;
 pub mod entropy;
 pub mod ephemeral_ports;
 pub mod filefd;
@@ -55,6 +56,7 @@ pub static ALL: &[&Spec] = &[
     &bonding::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
+    &dns::SPEC,
     &entropy::SPEC,
     &ephemeral_ports::SPEC,
     &filefd::SPEC,
@@ -128,6 +130,13 @@ impl Spec {
     }
 }
 
+/// Whether a collector has nothing to do, for nothing was configured that it could do it with. It does not run then, even
+/// where it is switched on.
+#[must_use]
+pub fn is_idle(spec: &Spec, config: &Config) -> bool {
+    spec.name == dns::SPEC.name && config.dns.records.is_empty()
+}
+
 /// Whether a family is one of node_exporter's. Every name that begins with `node_` is: ours begin with `weir_` or are
 /// the seeds'.
 #[must_use]
@@ -173,6 +182,8 @@ pub enum CollectError {
     Netlink(NetlinkError),
     /// A file that the last tick sampled.
     Sampled(Rc<FileError>),
+    /// The thread that the collector reads from: it could not be started, or ended.
+    Thread(String),
     /// The collector panicked, with what it said.
     Panic(String),
 }
@@ -184,6 +195,7 @@ impl fmt::Display for CollectError {
             Self::Sockets(error) => error.fmt(f),
             Self::Netlink(error) => error.fmt(f),
             Self::Sampled(error) => error.fmt(f),
+            Self::Thread(message) => write!(f, "thread: {message}"),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
     }

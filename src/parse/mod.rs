@@ -26,6 +26,7 @@ pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;
 pub mod random;
+pub mod resolv_conf;
 pub mod route;
 pub mod snmp6;
 pub mod sockstat;

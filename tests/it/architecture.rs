@@ -59,6 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "config",
             "devices",
+            "dns",
             "files",
             "links",
             "metric",
@@ -75,6 +76,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sampler", &["config", "devices", "files", "parse"]),
     // What a device is, the list of devices tells; what is left out, the configuration.
     ("devices", &["config", "files", "links", "parse"]),
+    // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
+    ("dns", &["config", "files", "parse", "probes"]),
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "netlink", "parse", "sys"]),
     ("links", &["files", "netlink", "parse"]),
@@ -107,6 +110,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
     ("signal_hook", &["app"]),
+    ("simple_dns", &["dns"]),
     ("tiny_http", &["http"]),
 ];
 

@@ -31,8 +31,8 @@ const SEEDS: [&str; 7] = [
 const NODE_EXPORTER: [&str; 0] = [];
 
 /// Collectors that no fixture can show: the first two ask the running kernel only, which tests/live does, the third
-/// wants two ticks, which tests/it/sampler.rs gives it.
-const NOT_IN_FIXTURES: [&str; 3] = ["qdisc", "wifi", "throughput"];
+/// wants two ticks, which tests/it/sampler.rs gives it, and the fourth a name server, which tests/live starts.
+const NOT_IN_FIXTURES: [&str; 4] = ["qdisc", "wifi", "throughput", "dns"];
 
 fn declared() -> impl Iterator<Item = &'static Desc> {
     let of_collectors = ALL.iter().flat_map(|spec| of(spec));
