@@ -14,7 +14,6 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
-use crate::collectors::is_idle;
 use crate::collectors::is_node_exporters;
 use crate::collectors::textfile;
 use crate::config::Config;
@@ -113,7 +112,6 @@ impl Engine {
     fn with(config: &Config, files: Files, list: &[&'static Spec]) -> Self {
         let enabled = list.iter().filter(|spec| {
             config.collectors.contains(&spec.name)
-                && !is_idle(spec, config)
                 && (!config.companion || has_families_of_ours(spec))
         });
         let collectors = enabled

@@ -1,5 +1,5 @@
 //! dns: whether DNS records hold what they should, from checks that a thread of its own makes ([`crate::dns::checks`]).
-//! It runs only where records are configured, and a scrape only reads what the last checks found.
+//! A scrape only reads what the last checks found. Where no records are given there is no thread, and nothing is exported.
 
 use std::io;
 use std::thread;
@@ -86,8 +86,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 struct Dns {
     records: Vec<Record>,
-    /// Why there is no thread, where the system gave none.
-    probe: io::Result<Probe<Table>>,
+    /// The thread, or why the system gave none; none is asked for where there is nothing to check.
+    probe: Option<io::Result<Probe<Table>>>,
     /// Until when the first scrape may wait, of a program that makes no second one.
     patience: Option<Instant>,
 }
@@ -99,7 +99,7 @@ impl Dns {
         let longest = PATIENCE + dns.timeout * 6;
         Self {
             records: dns.records.clone(),
-            probe: checks::start(dns, &config.rootfs),
+            probe: (!dns.records.is_empty()).then(|| checks::start(dns, &config.rootfs)),
             patience: config.once.then(|| Instant::now() + longest),
         }
     }
@@ -112,11 +112,10 @@ impl Collector for Dns {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         let probe = match &self.probe {
-            Ok(probe) if probe.has_ended() => {
-                return Err(CollectError::Thread("ended".to_string()));
-            }
-            Ok(probe) => probe,
-            Err(error) => return Err(CollectError::Thread(error.to_string())),
+            None => return Ok(()),
+            Some(Ok(probe)) if !probe.has_ended() => probe,
+            Some(Ok(_)) => return Err(CollectError::Thread("it ended".to_string())),
+            Some(Err(error)) => return Err(CollectError::Thread(error.to_string())),
         };
         let mut reading = probe.latest();
         if let Some(patience) = self.patience {

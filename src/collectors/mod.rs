@@ -130,13 +130,6 @@ impl Spec {
     }
 }
 
-/// Whether a collector has nothing to do, for nothing was configured that it could do it with. It does not run then, even
-/// where it is switched on.
-#[must_use]
-pub fn is_idle(spec: &Spec, config: &Config) -> bool {
-    spec.name == dns::SPEC.name && config.dns.records.is_empty()
-}
-
 /// Whether a family is one of node_exporter's. Every name that begins with `node_` is: ours begin with `weir_` or are
 /// the seeds'.
 #[must_use]

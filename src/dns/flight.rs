@@ -209,6 +209,9 @@ fn exchange<'a>(
     loop {
         if let [high, low, message @ ..] = &answer[..] {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
+            if length > message::LARGEST {
+                return Err(ErrorKind::FileTooLarge.into());
+            }
             if message.len() >= length {
                 break;
             }

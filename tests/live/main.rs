@@ -4,6 +4,7 @@ mod addresses;
 mod capture;
 mod client;
 mod devices;
+mod dns;
 mod kinds;
 mod links;
 mod mounts;
