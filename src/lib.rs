@@ -13,6 +13,7 @@
 )]
 
 pub mod app;
+pub mod cidr;
 pub mod cli;
 pub mod collectors;
 pub mod config;

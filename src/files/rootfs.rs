@@ -9,8 +9,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::Cause;
 use super::FileError;
 use super::Files;
+use super::regular;
 use crate::parse::ParseError;
 
 /// What statvfs(3) answers of a file system.
@@ -28,6 +30,46 @@ pub struct Space {
     pub files: u64,
     /// Of those, files that are not there yet.
     pub files_free: u64,
+}
+
+/// What tells one state of a file from another: an editor writes a new file and renames it, `echo >>` the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    // The widths of these fields are the architecture's.
+    #[expect(
+        clippy::allow_attributes,
+        clippy::useless_conversion,
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        clippy::cast_lossless,
+        reason = "the fields of struct stat are of other types on other architectures"
+    )]
+    fn new(found: &rustix::fs::Stat) -> Self {
+        Self {
+            device: found.st_dev as u64,
+            inode: found.st_ino as u64,
+            size: found.st_size as u64,
+            modified: (found.st_mtime as i64, found.st_mtime_nsec as i64),
+        }
+    }
+}
+
+/// What became of a file since it was last read.
+#[derive(Debug)]
+pub enum Reread<T> {
+    /// There is none.
+    Missing,
+    /// It is the same.
+    Same,
+    /// It is another, and this is what it holds.
+    New(Stamp, T),
 }
 
 impl Files {
@@ -81,6 +123,42 @@ impl Files {
             files: found.f_files,
             files_free: found.f_ffree,
         }))
+    }
+
+    /// Reads a regular file of at most `limit` bytes at `ROOTFS/PATH`, when it is another than `known`. A captured tree
+    /// has none, unless its root is named.
+    ///
+    /// # Errors
+    /// When it exists but cannot be read, is no regular file or too large.
+    pub fn root_when_changed<T>(
+        &self,
+        path: &str,
+        limit: usize,
+        known: Option<Stamp>,
+        parse: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Reread<T>, FileError> {
+        if !self.live && self.rootfs.is_none() {
+            return Ok(Reread::Missing);
+        }
+        let path = self.rootfs.as_deref().unwrap_or(Path::new("/")).join(path);
+        let found = match rustix::fs::stat(&path) {
+            Ok(found) => Stamp::new(&found),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {
+                return Ok(Reread::Missing);
+            }
+            Err(errno) => {
+                return Err(FileError {
+                    path: path.display().to_string(),
+                    cause: Cause::Io(errno),
+                });
+            }
+        };
+        if known == Some(found) {
+            return Ok(Reread::Same);
+        }
+        // Changed between the two calls, it has another stamp at the next look and is read again.
+        let content = regular::read(&path, limit, |bytes, _| Ok(parse(bytes)))?;
+        Ok(Reread::New(found, content))
     }
 
     /// Reads and parses `ROOTFS/PATH`; `None` when it does not exist.

@@ -37,8 +37,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // The flags --collector.NAME come from the list of collectors.
-    ("cli", &["config", "collectors"]),
-    ("config", &[]),
+    ("cli", &["cidr", "config", "collectors"]),
+    // Ranges of peers are given by flags and compared by the walk over the sockets.
+    ("config", &["cidr"]),
+    ("cidr", &[]),
     // What `Content-Type` says of the strings that it carries.
     ("http", &["config", "exposition", "rfc3339"]),
     (
