@@ -13,7 +13,6 @@ mod names;
 
 use std::net::IpAddr;
 
-use crate::cidr::Grouping;
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
@@ -145,7 +144,7 @@ impl Connections {
     }
 
     fn write_pair(&self, pair: &Pair, count: u64, batch: &mut Batch) {
-        let group: Grouping = self.settings.group;
+        let group = self.settings.group;
         let single = group.is_single(pair.peer());
         let names = self.names.as_ref().filter(|_| single);
         let name = names.and_then(|names| names.of(Address::v6(pair.peer())));
