@@ -2,6 +2,7 @@
 
 mod capture;
 mod client;
+mod connections;
 mod devices;
 mod links;
 mod mounts;
