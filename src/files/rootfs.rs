@@ -5,13 +5,16 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Cause;
 use super::FileError;
 use super::Files;
+use super::errno;
 use super::regular;
 use crate::parse::ParseError;
 
@@ -42,21 +45,12 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    // The widths of these fields are the architecture's.
-    #[expect(
-        clippy::allow_attributes,
-        clippy::useless_conversion,
-        clippy::unnecessary_cast,
-        clippy::cast_sign_loss,
-        clippy::cast_lossless,
-        reason = "the fields of struct stat are of other types on other architectures"
-    )]
-    fn new(found: &rustix::fs::Stat) -> Self {
+    fn new(found: &fs::Metadata) -> Self {
         Self {
-            device: found.st_dev as u64,
-            inode: found.st_ino as u64,
-            size: found.st_size as u64,
-            modified: (found.st_mtime as i64, found.st_mtime_nsec as i64),
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
         }
     }
 }
@@ -141,17 +135,16 @@ impl Files {
             return Ok(Reread::Missing);
         }
         let path = self.rootfs.as_deref().unwrap_or(Path::new("/")).join(path);
-        let found = match rustix::fs::stat(&path) {
+        let failed = |errno| FileError {
+            path: path.display().to_string(),
+            cause: Cause::Io(errno),
+        };
+        let found = match fs::metadata(&path) {
             Ok(found) => Stamp::new(&found),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {
-                return Ok(Reread::Missing);
-            }
-            Err(errno) => {
-                return Err(FileError {
-                    path: path.display().to_string(),
-                    cause: Cause::Io(errno),
-                });
-            }
+            Err(error) => match errno(&error) {
+                rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => return Ok(Reread::Missing),
+                other => return Err(failed(other)),
+            },
         };
         if known == Some(found) {
             return Ok(Reread::Same);
@@ -243,6 +236,35 @@ mod tests {
         );
         let below = captured().with_rootfs(Path::new("/proc"));
         assert!(below.space(b"/").is_some());
+    }
+
+    #[test]
+    fn a_file_is_read_again_when_it_is_another() {
+        let root = std::env::temp_dir().join(format!("weir-{}-stamp", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        let files = live().with_rootfs(&root);
+        let read = |known| files.root_when_changed("x", 4, known, <[u8]>::to_vec);
+        assert!(matches!(read(None), Ok(Reread::Missing)));
+        fs::write(root.join("x"), "one").unwrap();
+        let Ok(Reread::New(stamp, content)) = read(None) else {
+            panic!("a new file");
+        };
+        assert_eq!(content, b"one");
+        assert!(matches!(read(Some(stamp)), Ok(Reread::Same)));
+        // The same size, and perhaps the same moment: another file all the same.
+        fs::write(root.join("y"), "two").unwrap();
+        fs::rename(root.join("y"), root.join("x")).unwrap();
+        assert!(matches!(read(Some(stamp)), Ok(Reread::New(_, content)) if content == b"two"));
+        fs::write(root.join("x"), "three").unwrap();
+        let error = read(Some(stamp)).unwrap_err().to_string();
+        assert!(
+            error.ends_with("/x: expected at most 4 bytes, found more"),
+            "{error}"
+        );
+        fs::remove_dir_all(&root).unwrap();
+        let captured = Files::open(Path::new("/proc/self"), Path::new("/sys")).expect("there");
+        let of_this_machine = captured.root_when_changed("etc/passwd", 1 << 20, None, <[u8]>::len);
+        assert!(matches!(of_this_machine, Ok(Reread::Missing)));
     }
 
     #[test]

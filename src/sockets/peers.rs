@@ -4,7 +4,7 @@
 //! handshake and none that is closing. A connection between two sockets of this namespace (loopback, or one of its own
 //! addresses) is both: one end was accepted, the other opened, so it counts once in each direction.
 //!
-//! Direction, measured on constructed cases (src/sockets/peers/tests.rs): accepted when a listener has the local end, or
+//! Direction, measured on constructed cases (src/sockets/peers/direction.rs): accepted when a listener has the local end, or
 //! had it not long ago ([`Listening`]); else accepted when the kernel could not have picked the local port but could
 //! have picked the other; else opened here. Where the range is unknown (another namespace's), listeners alone decide.
 //!
@@ -20,6 +20,7 @@ use crate::config::Connections;
 use crate::parse::ip_local_port_range::PortRange;
 use crate::parse::net_tcp::Address;
 use crate::parse::net_tcp::Socket;
+use crate::parse::net_tcp::State;
 
 use super::listening::Listening;
 use super::ports::Ports;
@@ -140,14 +141,20 @@ impl Peers {
         self.open.clear();
     }
 
-    /// A socket in state LISTEN.
-    pub fn listens(&mut self, socket: &Socket) {
-        self.listening.add(socket);
-        self.open.insert(socket.local_port);
+    /// Counts one socket; `range` is where the kernel picks local ports from, when that is known. All listeners of a
+    /// family must come before its other sockets.
+    pub fn add(&mut self, socket: &Socket, range: Option<PortRange>) {
+        match socket.state {
+            State::ESTABLISHED => self.connected(socket, range),
+            State::LISTEN => {
+                self.listening.add(socket);
+                self.open.insert(socket.local_port);
+            }
+            _ => {}
+        }
     }
 
-    /// A socket in state ESTABLISHED; `range` is where the kernel picks local ports from, when that is known.
-    pub fn connected(&mut self, socket: &Socket, range: Option<PortRange>) {
+    fn connected(&mut self, socket: &Socket, range: Option<PortRange>) {
         let direction = self.direction(socket, range);
         match direction {
             Direction::Input => {
@@ -211,5 +218,7 @@ impl Peers {
     }
 }
 
+#[cfg(test)]
+mod direction;
 #[cfg(test)]
 mod tests;

@@ -161,14 +161,12 @@ impl Survey {
         }
         self.ports.insert(socket.local_port);
         self.receive_queue += u64::from(socket.receive_queue);
+        if let Some(peers) = &mut self.peers {
+            peers.add(socket, self.range);
+        }
         if state == State::LISTEN {
             self.add_listener(socket);
             return;
-        }
-        if let Some(peers) = &mut self.peers
-            && state == State::ESTABLISHED
-        {
-            peers.connected(socket, self.range);
         }
         self.send_queue += u64::from(socket.send_queue);
         // The kernel never picks a port that has a listener, so such a socket was accepted here.
@@ -199,9 +197,6 @@ impl Survey {
     }
 
     fn add_listener(&mut self, socket: &Socket) {
-        if let Some(peers) = &mut self.peers {
-            peers.listens(socket);
-        }
         match socket.family {
             Family::V4 => self.listening_v4.insert(socket.local_port),
             Family::V6 => self.listening_v6.insert(socket.local_port),
