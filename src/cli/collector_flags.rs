@@ -194,6 +194,11 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    switch(
+        "--collector.connections.tcp-info",
+        "Round-trip times and retransmissions by group of peers (/24,/64 without --collector.connections.group); netlink only.",
+        |config| config.connections.tcp_info = true,
+    ),
     one(
         "--collector.connections.hostnames",
         "SOURCE",

@@ -10,6 +10,7 @@
 //! filters.
 
 mod names;
+mod quality;
 
 use std::net::IpAddr;
 
@@ -46,6 +47,8 @@ pub static SPEC: Spec = Spec {
         &INPUT,
         &OUTPUT,
         &CONNECTIONS,
+        &quality::ROUND_TRIP,
+        &quality::RETRANSMITS,
         &names::ADDRESSES,
         &names::REFUSED,
     ],
@@ -111,7 +114,11 @@ impl Collector for Connections {
             names.refresh(context.files);
             names.write(batch);
         }
-        let left_out = self.write_pairs(peers, batch) + write_ports(peers, batch);
+        let mut left_out = self.write_pairs(peers, batch) + write_ports(peers, batch);
+        if let (Some(quality), Source::Netlink) = (peers.quality(), survey.source()) {
+            quality.outcome()?;
+            left_out += quality::write(quality, batch);
+        }
         context.left_out = Some(left_out);
         Ok(())
     }

@@ -23,6 +23,8 @@ pub struct Connections {
     pub include: Vec<Cidr>,
     /// Which peers are counted as one.
     pub group: Grouping,
+    /// Whether round-trip times and retransmissions are asked for.
+    pub tcp_info: bool,
     /// Where peers' names come from.
     pub hostnames: Hostnames,
 }
@@ -52,6 +54,7 @@ impl Default for Connections {
             exclude: cidrs(EXCLUDE).unwrap_or_default(),
             include: Vec::new(),
             group: Grouping::NONE,
+            tcp_info: false,
             hostnames: Hostnames::Off,
         }
     }

@@ -9,8 +9,10 @@ pub mod netlink;
 pub mod peers;
 pub mod ports;
 pub mod proc;
+pub mod quality;
 pub mod survey;
 pub mod tally;
+pub mod tcp_info;
 
 use std::fmt;
 use std::rc::Rc;
@@ -24,6 +26,7 @@ use crate::netlink::settled;
 use crate::parse::ip_local_port_range;
 use crate::parse::ip_local_port_range::PortRange;
 
+use self::peers::Peers;
 pub use self::survey::Survey;
 
 /// Where the sockets of a survey came from.
@@ -170,7 +173,17 @@ fn walk_netlink(survey: &mut Survey, range: Option<PortRange>) -> Result<(), Net
         let interrupted = netlink::dump(|socket| survey.add(socket))?;
         survey.finish();
         Ok(interrupted)
-    })
+    })?;
+    let Some(quality) = survey.peers.as_mut().and_then(Peers::quality_mut) else {
+        return Ok(());
+    };
+    // Of no matter to those who read the survey only.
+    let outcome = settled(|| {
+        quality.restart();
+        tcp_info::dump(|measured| quality.add(measured))
+    });
+    quality.finish(outcome);
+    Ok(())
 }
 
 fn walk_proc(

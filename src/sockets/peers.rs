@@ -24,6 +24,7 @@ use crate::parse::net_tcp::State;
 
 use super::listening::Listening;
 use super::ports::Ports;
+use super::quality::Quality;
 use super::tally::Tally;
 
 /// The most pairs that are told apart: what std's table holds in 32768 places, before it doubles.
@@ -114,6 +115,7 @@ pub struct Peers {
     opened: u64,
     /// The ports that have a listener now.
     open: Ports,
+    quality: Option<Quality>,
 }
 
 impl Peers {
@@ -128,6 +130,7 @@ impl Peers {
             accepted: vec![0; 1 << 16].into_boxed_slice(),
             opened: 0,
             open: Ports::default(),
+            quality: settings.tcp_info.then(|| Quality::new(settings)),
         }
     }
 
@@ -208,6 +211,17 @@ impl Peers {
     #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened
+    }
+
+    /// Round-trip times and retransmissions, when they are wanted; only netlink fills them.
+    #[must_use]
+    pub fn quality(&self) -> Option<&Quality> {
+        self.quality.as_ref()
+    }
+
+    /// The same, to be filled.
+    pub(super) fn quality_mut(&mut self) -> Option<&mut Quality> {
+        self.quality.as_mut()
     }
 
     /// The local ports that accepted connections that still are, or that have a listener, and how many; in the order of

@@ -117,7 +117,7 @@ pub struct Survey {
     listeners: HashMap<(Address, u16), Listener>,
     listeners_without_room: u64,
     destinations: Tally<Destination>,
-    peers: Option<Peers>,
+    pub(super) peers: Option<Peers>,
 }
 
 impl Survey {
