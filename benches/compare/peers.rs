@@ -32,8 +32,9 @@ const FLAGS: &[&str] = &[
 /// The part inside: prints a name, a tab and a figure a line.
 pub(crate) fn crowded(peers: u32) -> io::Result<()> {
     isolation::furnish()?;
-    let mut weir = rivals::weir(FLAGS)?;
+    // Before it, the connection to weir would be idle for too long on a busy machine.
     let _load = load::hold(CONNECTIONS, peers)?;
+    let mut weir = rivals::weir(FLAGS)?;
     let mut list = [
         Rival::new("weir", || weir.scrapes(1, "")),
         Rival::new(CAT_SOCKETS, rivals::cat_sockets),

@@ -76,8 +76,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("sampler", &["config", "devices", "files", "parse"]),
     ("devices", &["files", "parse"]),
-    // The source that was asked for comes from the configuration.
-    ("sockets", &["config", "files", "netlink", "parse", "sys"]),
+    // The source that was asked for comes from the configuration, and so does who is counted.
+    (
+        "sockets",
+        &["cidr", "config", "files", "netlink", "parse", "sys"],
+    ),
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
