@@ -114,10 +114,11 @@ impl Collector for Connections {
             names.refresh(context.files);
             names.write(batch);
         }
-        let mut left_out = self.write_pairs(peers, batch) + write_ports(peers, batch);
+        let mut left_out = self.write_pairs(peers, batch);
+        left_out = left_out.saturating_add(write_ports(peers, batch));
         if let (Some(quality), Source::Netlink) = (peers.quality(), survey.source()) {
             quality.outcome()?;
-            left_out += quality::write(quality, batch);
+            left_out = left_out.saturating_add(quality::write(quality, batch));
         }
         context.left_out = Some(left_out);
         Ok(())
