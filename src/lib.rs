@@ -14,6 +14,7 @@
 )]
 
 pub mod app;
+pub mod cidr;
 pub mod cli;
 pub mod collectors;
 pub mod config;

@@ -63,7 +63,7 @@ static SOURCE: Desc = Desc::gauge(
 static LEFT_OUT: Desc = Desc::gauge(
     "weir_series_left_out",
     &["collector"],
-    "How many a collector's limit left out of this scrape: devices, listeners or destinations with all their series.",
+    "How many a collector's limit left out of this scrape: devices, listeners, destinations or pairs of hosts with all their series.",
 );
 
 /// The enabled collectors and what they share.
@@ -121,7 +121,7 @@ impl Engine {
                 outcome: None,
             })
             .collect();
-        let sockets = Sockets::new(config.sockets_source);
+        let sockets = Sockets::new(config.sockets_source, config.peers());
         Self {
             config: config.clone(),
             files,

@@ -13,6 +13,7 @@ mod encoding;
 mod floor;
 mod isolation;
 mod load;
+mod peers;
 mod report;
 mod rivals;
 
@@ -46,6 +47,8 @@ const LEAST_ROUNDS: usize = 3;
 const FEW_SOCKETS: u64 = 5_000;
 /// Two sockets each.
 const CONNECTIONS: u32 = 100_000;
+/// The clients' source addresses.
+const PEERS: u32 = 1_000;
 /// How long the idle server is watched while nobody asks: two ticks at least.
 const QUIET: Duration = Duration::from_secs(11);
 const GZIP: &str = "Accept-Encoding: gzip\r\n";
@@ -57,8 +60,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match *words.as_slice() {
-        ["--hold", index, count] => numbers(index, count)
-            .and_then(|(index, count)| Ok(load::hold_some(index, count)?))
+        ["--hold", index, count, peers] => numbers(index, count)
+            .and_then(|(index, count)| Ok(load::hold_some(index, count, peers.parse()?)?))
+            .map(|()| true),
+        ["--peers", peers] => peers
+            .parse()
+            .map_err(Into::into)
+            .and_then(|peers| Ok(peers::crowded(peers)?))
             .map(|()| true),
         ["--floor"] => floor::serve(None, 0).map(|()| true).map_err(Into::into),
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
@@ -109,10 +117,11 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
     idle(isolated, &mut goals)?;
     goals.at_most("size of the binary, bytes", BINARY, report::float(size));
     goals.at_most("encoding 10,000 samples, ms", 2.0, encoding::milliseconds());
-    match run_crowded() {
+    match run_inside(&["--crowded"]) {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),
     }
+    peers::report(&mut goals);
     Ok(goals.print())
 }
 
@@ -268,9 +277,9 @@ fn take_turns(
 }
 
 /// Starts this program again in namespaces of its own, which are gone when its processes are.
-fn run_crowded() -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
+fn run_inside(arguments: &[&str]) -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
     let mut process = Process(
-        isolation::command(&["--crowded"])?
+        isolation::command(arguments)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?,
@@ -300,7 +309,7 @@ fn crowded() -> io::Result<()> {
     }
     let before = [&weir, &from_proc].map(|server| cost::status(server.process.id(), "VmRSS"));
     let begin = Instant::now();
-    let load = load::hold(CONNECTIONS)?;
+    let load = load::hold(CONNECTIONS, PEERS)?;
     println!("seconds to open\t{}", begin.elapsed().as_secs_f64());
     let mut list = vec![
         Rival::new("weir", || weir.scrapes(1, "")),

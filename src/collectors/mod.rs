@@ -3,6 +3,7 @@
 
 pub mod arp;
 pub mod bonding;
+pub mod connections;
 pub mod conntrack;
 pub mod cpu;
 pub mod entropy;
@@ -53,6 +54,7 @@ use crate::sockets::SurveyError;
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &bonding::SPEC,
+    &connections::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
     &entropy::SPEC,

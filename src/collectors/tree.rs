@@ -8,6 +8,7 @@ use super::Collector;
 use super::Context;
 use super::Spec;
 use crate::config::Config;
+use crate::config::Connections;
 use crate::config::SocketsSource;
 use crate::exposition;
 use crate::files::Files;
@@ -69,7 +70,7 @@ impl Tree {
         let mut context = Context {
             files: &files,
             sampler: &Sampler::default(),
-            sockets: &mut Sockets::new(SocketsSource::Proc),
+            sockets: &mut Sockets::new(SocketsSource::Proc, Some(&Connections::default())),
             links: &mut Links::default(),
             source: None,
             left_out: None,

@@ -121,7 +121,11 @@ fn tables_of_oddly_named_devices() {
 #[test]
 fn a_file_cut_inside_a_line_is_an_error() {
     let host = Victim::new("tcp-states");
-    for (format, file, collectors) in FORMATS {
+    // People end a file as they like.
+    let written = FORMATS
+        .iter()
+        .filter(|(_, file, _)| !file.starts_with("root/"));
+    for (format, file, collectors) in written {
         let path = Path::new(file);
         // What this machine does not have is taken from the cases.
         let case = fixtures().join("cases").join(format).join("plain");

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 
 use weir::collectors::ALL;
 use weir::config::Config;
+use weir::config::Hostnames;
 use weir::config::SocketsSource;
 use weir::exposition;
 use weir::files::Files;
@@ -106,9 +107,15 @@ impl Host {
                 .collect(),
             ..Config::default()
         };
-        change(&mut config);
-        let files = Files::open(&config.procfs, &config.sysfs)
+        let mut files = Files::open(&config.procfs, &config.sysfs)
             .unwrap_or_else(|error| panic!("{}: {error}", root.display()));
+        // A tree with a root of its own has names of hosts.
+        let rootfs = root.join("root");
+        if rootfs.is_dir() {
+            files = files.with_rootfs(&rootfs);
+            config.connections.hostnames = Hostnames::Hosts;
+        }
+        change(&mut config);
         Self {
             root: format!("{}/", root.display()),
             engine: Engine::new(&config, files),

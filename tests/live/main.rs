@@ -3,6 +3,7 @@
 mod addresses;
 mod capture;
 mod client;
+mod connections;
 mod devices;
 mod kinds;
 mod links;
