@@ -29,6 +29,7 @@ use rustix::fs::OFlags;
 pub use self::attributes::Attributes;
 pub use self::rootfs::Space;
 pub use self::rootfs::errno_words;
+pub use self::rootfs::space;
 pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
 use crate::parse::printable;

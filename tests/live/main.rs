@@ -3,6 +3,7 @@
 mod capture;
 mod client;
 mod devices;
+mod hanging;
 mod links;
 mod mounts;
 mod node_exporter;
@@ -14,3 +15,4 @@ mod running;
 mod sockets;
 mod support;
 mod text;
+mod textfile;
