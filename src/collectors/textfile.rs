@@ -31,6 +31,7 @@ use crate::metric::Desc;
 use crate::metric::Kind;
 use crate::metric::NO_LABELS;
 use crate::metric::Part;
+use crate::parse::float;
 use crate::parse::printable;
 use crate::parse::textfile;
 use crate::parse::textfile::Family;
@@ -70,7 +71,7 @@ pub static SPEC: Spec = Spec {
 static MTIME: Desc = Desc::gauge(
     "node_textfile_mtime_seconds",
     &["file"],
-    "When a file that was read was last written, in seconds since 1970.",
+    "When a file that was read was last written, in whole seconds since 1970.",
 );
 static SCRAPE_ERROR: Desc = Desc::gauge(
     "node_textfile_scrape_error",
@@ -229,7 +230,7 @@ impl Taken {
         let time = modified.duration_since(SystemTime::UNIX_EPOCH);
         self.times.push((
             file.to_string(),
-            time.map_or(0.0, |time| time.as_secs_f64()),
+            time.map_or(0.0, |time| float(time.as_secs())),
         ));
         Ok(())
     }

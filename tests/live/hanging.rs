@@ -171,6 +171,15 @@ fn serve(mut device: File) {
                 ]
                 .concat(),
             ),
+            // GETATTR: for how long it holds, then struct fuse_attr: a directory with all permissions and two links.
+            3 => (
+                0,
+                [
+                    longs(&[0, 0, 1, 0, 0, 0, 0, 0]),
+                    words(&[0, 0, 0, 0o40755, 2, 0, 0, 0, 4096, 0]),
+                ]
+                .concat(),
+            ),
             // OPENDIR: a handle and flags.
             27 => (0, longs(&[1, 0])),
             // READDIR, at its end; RELEASEDIR; FORGET, which nobody answers.

@@ -22,7 +22,27 @@ use crate::text::Page;
 const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 
 /// What differs, by the case's name.
-const DIFFERENCES: &[(&str, &str)] = &[];
+const DIFFERENCES: &[(&str, &str)] = &[
+    ("a series twice", DROPPED),
+    ("series-twice", DROPPED),
+    ("series-twice-in-another-order", DROPPED),
+    ("a type of its own in the second file", DROPPED),
+    (
+        "another HELP in the second file",
+        "1.5.0 drops the second file's series silently; later versions take them, with node_textfile_scrape_error, as weir",
+    ),
+    ("family-of-ours", OURS),
+    ("family-of-ours-disabled", OURS),
+    ("family-of-the-engine", OURS),
+    ("histogram-bucket-without-le", ZEROS),
+    ("histogram-without-suffix", ZEROS),
+    ("summary-without-quantile", ZEROS),
+];
+const DROPPED: &str = "dropped there without node_textfile_scrape_error; the file is refused here";
+const OURS: &str =
+    "taken there while its collector is off; a family that weir can export is refused here";
+const ZEROS: &str =
+    "a sample that its family's type cannot have becomes zeros there; the file is refused here";
 
 /// Several files at a time.
 const TOGETHER: &[(&str, &[(&str, &str)])] = &[
