@@ -18,7 +18,7 @@ use std::time::Instant;
 use super::Reading;
 use super::STACK;
 
-/// How long the loop waits for answers, all that it asks for in one scrape together.
+/// How long the loop waits for answers: all that one collector asks for in one scrape together.
 pub const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A question without an answer for that long hangs: node_exporter's limit for mounts.

@@ -50,6 +50,9 @@ impl Remote {
         let mut before = std::mem::take(&mut self.asked);
         for shown in mounts.filter(|shown| may_be_asked(shown)) {
             let key = key(shown);
+            if self.asked.contains_key(&key) {
+                continue;
+            }
             let known = before.remove(&key).filter(Result::is_ok);
             if let Some(thread) = known.or_else(|| self.start(files, shown)) {
                 if let Ok(thread) = &thread {

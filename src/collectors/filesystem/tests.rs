@@ -225,6 +225,13 @@ fn remote_mounts_are_asked_by_threads_which_are_few_and_end() {
     assert_eq!(collector.remote.threads(), 1);
     assert_eq!(asked_remotely(&mut collector, &[nfs]), 1);
     assert_eq!(collector.remote.threads(), 1, "the same thread");
+    // Under another name it is told once more, and asked once.
+    let other = Mount {
+        source: b"other",
+        ..nfs
+    };
+    assert_eq!(asked_remotely(&mut collector, &[nfs, other]), 2);
+    assert_eq!(collector.remote.threads(), 1, "the same thread for both");
     // What is mounted anew at the same place has another device.
     let many = u64::try_from(remote::THREADS).expect("a few") + 3;
     let many: Vec<_> = (10..10 + many)
