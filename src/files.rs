@@ -31,6 +31,7 @@ pub use self::rootfs::Reread;
 pub use self::rootfs::Space;
 pub use self::rootfs::Stamp;
 pub use self::rootfs::errno_words;
+pub use self::rootfs::space;
 pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
 use crate::parse::printable;

@@ -15,6 +15,7 @@ use crate::report;
 use crate::report::Goals;
 use crate::rivals;
 use crate::rivals::Rival;
+use crate::rivals::Set;
 use crate::run_inside;
 use crate::take_turns;
 
@@ -34,7 +35,7 @@ pub(crate) fn crowded(peers: u32) -> io::Result<()> {
     isolation::furnish()?;
     // Before it, the connection to weir would be idle for too long on a busy machine.
     let _load = load::hold(CONNECTIONS, peers)?;
-    let mut weir = rivals::weir(FLAGS)?;
+    let mut weir = rivals::weir(Set::Defaults, FLAGS)?;
     let mut list = [
         Rival::new("weir", || weir.scrapes(1, "")),
         Rival::new(CAT_SOCKETS, rivals::cat_sockets),

@@ -53,7 +53,11 @@ impl Tree {
 
     /// A collector made from the defaults, changed by `change`.
     pub(crate) fn make(spec: &Spec, change: impl FnOnce(&mut Config)) -> Box<dyn Collector> {
-        let mut config = Config::default();
+        // As with --once, what a thread reads is waited for.
+        let mut config = Config {
+            once: true,
+            ..Config::default()
+        };
         change(&mut config);
         (spec.make)(&config)
     }

@@ -3,13 +3,13 @@
 //! A captured tree has no root: nothing is asked then, unless one is named, as in a container that has the host's /proc and /
 //! mounted elsewhere.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::path::PathBuf;
 
 use super::Cause;
 use super::FileError;
@@ -96,27 +96,17 @@ impl Files {
         }
     }
 
-    /// Asks the file system at a path below the root. `None` when there is no root to ask.
-    ///
-    /// This blocks for as long as the file system does: the caller asks no remote ones.
-    pub fn space(&self, path: &[u8]) -> Option<Result<Space, rustix::io::Errno>> {
+    /// Where the file system at a path below the root is asked with [`space`]. `None` when there is no root to ask.
+    #[must_use]
+    pub fn below_root(&self, path: &[u8]) -> Option<PathBuf> {
         if !self.live && self.rootfs.is_none() {
             return None;
         }
         let path = Path::new(OsStr::from_bytes(path));
-        let path = match &self.rootfs {
-            Some(root) => Cow::Owned(root.join(path.strip_prefix("/").unwrap_or(path))),
-            None => Cow::Borrowed(path),
-        };
-        let found = rustix::fs::statvfs(&*path);
-        Some(found.map(|found| Space {
-            block: found.f_frsize,
-            blocks: found.f_blocks,
-            free: found.f_bfree,
-            available: found.f_bavail,
-            files: found.f_files,
-            files_free: found.f_ffree,
-        }))
+        Some(match &self.rootfs {
+            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+            None => path.to_path_buf(),
+        })
     }
 
     /// Reads a regular file of at most `limit` bytes at `ROOTFS/PATH`, when it is another than `known`. A captured tree
@@ -150,8 +140,8 @@ impl Files {
             return Ok(Reread::Same);
         }
         // Changed between the two calls, it has another stamp at the next look and is read again.
-        let content = regular::read(&path, limit, |bytes, _| Ok(parse(bytes)))?;
-        Ok(Reread::New(found, content))
+        let (bytes, _) = regular::read(&path, limit)?;
+        Ok(Reread::New(found, parse(&bytes)))
     }
 
     /// Reads and parses `ROOTFS/PATH`; `None` when it does not exist.
@@ -166,6 +156,24 @@ impl Files {
         let root = self.rootfs.as_deref().unwrap_or(Path::new("/"));
         self.parse(&root.join(path), parse)
     }
+}
+
+/// Asks the file system at a path.
+///
+/// This blocks for as long as the file system does: remote ones are asked in a thread of their own.
+///
+/// # Errors
+/// With what statvfs(3) answers.
+pub fn space(path: &Path) -> Result<Space, rustix::io::Errno> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(Space {
+        block: found.f_frsize,
+        blocks: found.f_blocks,
+        free: found.f_bfree,
+        available: found.f_bavail,
+        files: found.f_files,
+        files_free: found.f_ffree,
+    })
 }
 
 /// An errno as Go's standard library, and so node_exporter, words it: `permission denied`.
@@ -219,23 +227,24 @@ mod tests {
 
     #[test]
     fn space_is_asked_below_the_root_and_not_of_a_captured_tree() {
-        let space = live().space(b"/").expect("live").expect("a root");
-        assert!(space.block > 0 && space.free <= space.blocks);
+        let asked = |files: &Files, path: &[u8]| files.below_root(path).map(|path| space(&path));
+        let found = asked(&live(), b"/").expect("live").expect("a root");
+        assert!(found.block > 0 && found.free <= found.blocks);
         let below = live().with_rootfs(Path::new("/proc"));
-        assert!(below.space(b"/self").expect("live").is_ok());
+        assert!(asked(&below, b"/self").expect("live").is_ok());
         assert_eq!(
-            below.space(b"/none such"),
+            asked(&below, b"/none such"),
             Some(Err(rustix::io::Errno::NOENT))
         );
         let captured = || Files::open(Path::new("/proc/self"), Path::new("/sys")).expect("there");
-        assert_eq!(captured().space(b"/"), None);
+        assert_eq!(asked(&captured(), b"/"), None);
         assert_eq!(
-            captured().with_rootfs(Path::new("/")).space(b"/"),
+            asked(&captured().with_rootfs(Path::new("/")), b"/"),
             None,
             "the default named"
         );
         let below = captured().with_rootfs(Path::new("/proc"));
-        assert!(below.space(b"/").is_some());
+        assert!(asked(&below, b"/").is_some());
     }
 
     #[test]

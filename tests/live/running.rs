@@ -218,8 +218,13 @@ impl Weir {
 
     /// Starts a prepared command and waits until its log tells the address.
     pub(crate) fn launch(command: &mut Command) -> Self {
+        Self::launch_with(command, Stdio::null())
+    }
+
+    /// The same with a standard input.
+    pub(crate) fn launch_with(command: &mut Command, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
