@@ -1,6 +1,7 @@
 //! What the program was asked to do: plain values, validated when they are read, so that nothing past start-up can find
 //! them wrong. The flags that set them are in `cli.rs`.
 
+mod connections;
 pub mod dns;
 
 use std::fmt;
@@ -8,6 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regex_lite::Regex;
+
+pub use self::connections::Connections;
+pub use self::connections::EXCLUDE as CONNECTIONS_EXCLUDE;
+pub use self::connections::Hostnames;
+pub use self::connections::MOST_SERIES as CONNECTIONS_MOST_SERIES;
+pub use self::connections::cidrs;
 
 /// node_exporter's default for `--collector.netstat.fields`, with `Tcp_MaxConn`, which dashboards ask for, added.
 pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|\
@@ -105,6 +112,8 @@ pub struct Config {
     pub ipvs_backend_labels: Vec<&'static str>,
     /// The DNS records that are checked.
     pub dns: dns::Dns,
+    /// What connections counts and shows.
+    pub connections: Connections,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -257,6 +266,16 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+impl Config {
+    /// What the walk over the sockets is to count of peers: nothing unless a collector wants it.
+    #[must_use]
+    pub fn peers(&self) -> Option<&Connections> {
+        self.collectors
+            .contains(&"connections")
+            .then_some(&self.connections)
+    }
+}
+
 impl Default for Config {
     /// What runs when no flag is given, but for the collectors, which their list decides.
     fn default() -> Self {
@@ -294,6 +313,7 @@ impl Default for Config {
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             dns: dns::Dns::default(),
+            connections: Connections::default(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

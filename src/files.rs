@@ -27,8 +27,11 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
 pub use self::attributes::Attributes;
+pub use self::rootfs::Reread;
 pub use self::rootfs::Space;
+pub use self::rootfs::Stamp;
 pub use self::rootfs::errno_words;
+pub use self::rootfs::space;
 pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
 use crate::parse::printable;

@@ -2,8 +2,8 @@
 //!
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
-//! turns into text. [`textfile`] keeps the same in a file for
-//! node_exporter. Everything happens in one thread.
+//! turns into text. [`textfile`] keeps the same in a file for node_exporter. Everything happens in one thread, but for
+//! what may block, which [`probes`] ask in threads of their own.
 
 #![warn(
     clippy::expect_used,
@@ -14,6 +14,7 @@
 )]
 
 pub mod app;
+pub mod cidr;
 pub mod cli;
 pub mod collectors;
 pub mod config;

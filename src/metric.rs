@@ -77,6 +77,16 @@ impl Desc {
         Self::new(name, Kind::Histogram, &[], help)
     }
 
+    /// A histogram with labels, which stand before `le`.
+    #[must_use]
+    pub const fn histogram_by(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self::new(name, Kind::Histogram, labels, help)
+    }
+
     const fn new(
         name: &'static str,
         kind: Kind,

@@ -63,7 +63,7 @@ static SOURCE: Desc = Desc::gauge(
 static LEFT_OUT: Desc = Desc::gauge(
     "weir_series_left_out",
     &["collector"],
-    "How many a collector's limit left out of this scrape: devices, listeners or destinations with all their series.",
+    "How many a collector's limit left out of this scrape: devices, destinations, pairs of hosts, listeners, routes, addresses, stations, mounts, servers of IPVS or counters of a cache, with all their series; of textfile the series of files that had no room.",
 );
 
 /// The enabled collectors and what they share.
@@ -121,7 +121,7 @@ impl Engine {
                 outcome: None,
             })
             .collect();
-        let sockets = Sockets::new(config.sockets_source);
+        let sockets = Sockets::new(config.sockets_source, config.peers());
         Self {
             config: config.clone(),
             files,

@@ -1,18 +1,18 @@
 //! The flags of collectors: the second part of the table in flags.rs.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use regex_lite::Regex;
 
+use crate::cidr::Cidr;
+use crate::cidr::Grouping;
 use crate::config;
-use crate::config::dns::Record;
-use crate::config::dns::Server;
+use crate::config::Hostnames;
 
 use super::flags::Flag;
 use super::flags::Set;
 use super::flags::asked;
-use super::flags::at_least;
+use super::flags::number;
 use super::flags::one;
 use super::flags::refused;
 use super::flags::switch;
@@ -163,59 +163,72 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    Flag {
-        name: "--collector.dns.record",
-        value: "NAME,TYPE[,EXPECT…]",
-        default: "",
-        help: "A DNS record to check, and all the values it must have, in any order; without any, an answer will do. A, AAAA, CNAME, MX, NS, PTR, SOA (the serial), SRV, TXT; \\, is a comma inside a value; repeatable.",
-        set: Set::Many(|config, values| {
-            config.dns.records.clear();
-            for text in values {
-                config.dns.add(Record::parse(text)?)?;
-            }
-            Ok(())
-        }),
-    },
     one(
-        "--collector.dns.resolver",
-        "ADDRESS[:PORT]",
+        "--collector.connections.max-series",
+        "N",
+        "1000",
+        "The most pairs of hosts that connections shows, 1 to 10000; the largest stay, the rest is summed as other.",
+        |config, text| {
+            config.connections.max_series = number(text, 1, config::CONNECTIONS_MOST_SERIES)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.connections.exclude",
+        "CIDR,...",
+        config::CONNECTIONS_EXCLUDE,
+        "Peers whose connections are not counted; wins over include; empty: none.",
+        |config, text| {
+            config.connections.exclude = cidrs(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.connections.include",
+        "CIDR,...",
         "",
-        "Whom dns asks; empty: the servers of /etc/resolv.conf below --path.rootfs.",
+        "The only peers whose connections are counted; empty: all.",
         |config, text| {
-            let server = Some(text)
-                .filter(|text| !text.is_empty())
-                .map(Server::parse);
-            config.dns.resolver = server
-                .transpose()
-                .map_err(|expected| refused(expected, text))?;
+            config.connections.include = cidrs(text)?;
             Ok(())
         },
     ),
     one(
-        "--collector.dns.interval",
-        "DURATION",
-        "1m",
-        "From one check of a DNS record to the next, a tenth more or less; 1s at least.",
+        "--collector.connections.group",
+        "/N,/N",
+        "",
+        "Count peers by prefix, such as /24,/64 for IPv4 and IPv6; empty: each for itself.",
         |config, text| {
-            config.dns.interval = at_least(Duration::from_secs(1), "at least 1s", text)?;
+            let group = Grouping::parse(text);
+            config.connections.group = group.map_err(|expected| refused(expected, text))?;
             Ok(())
         },
     ),
+    switch(
+        "--collector.connections.tcp-info",
+        "Round-trip times and retransmissions by group of peers (/24,/64 without --collector.connections.group); netlink only.",
+        |config| config.connections.tcp_info = true,
+    ),
     one(
-        "--collector.dns.timeout",
-        "DURATION",
-        "3s",
-        "How long dns waits for an answer before it asks again; each server is asked twice; 10ms to 1m.",
+        "--collector.connections.hostnames",
+        "SOURCE",
+        "off",
+        "Where peer_hostname comes from: off, hosts (/etc/hosts below --path.rootfs), or dns (hosts first, then reverse DNS).",
         |config, text| {
-            let timeout = at_least(Duration::from_millis(10), "10ms to 1m", text)?;
-            if timeout > Duration::from_secs(60) {
-                return Err(refused("10ms to 1m", text));
-            }
-            config.dns.timeout = timeout;
+            config.connections.hostnames = match text {
+                "off" => Hostnames::Off,
+                "hosts" => Hostnames::Hosts,
+                "dns" => Hostnames::Dns,
+                _ => return Err(refused("off, hosts or dns", text)),
+            };
             Ok(())
         },
     ),
 ];
+
+fn cidrs(text: &str) -> Result<Vec<Cidr>, String> {
+    config::cidrs(text).map_err(|(expected, found)| refused(expected, found))
+}
 
 /// An empty list is one too: everything is summed.
 fn ipvs_labels(text: &str) -> Result<Vec<&'static str>, String> {

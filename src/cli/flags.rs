@@ -12,6 +12,7 @@ use crate::config::LogFormat;
 use crate::config::SocketsSource;
 
 use super::collector_flags;
+use super::dns_flags;
 
 /// One flag of the table.
 pub(super) struct Flag {
@@ -75,7 +76,10 @@ pub(super) const VERSION: &str = "--version";
 
 /// The whole table, in the order of help.
 pub(super) fn flags() -> impl Iterator<Item = &'static Flag> {
-    GENERAL.iter().chain(collector_flags::FLAGS)
+    GENERAL
+        .iter()
+        .chain(collector_flags::FLAGS)
+        .chain(dns_flags::FLAGS)
 }
 
 static GENERAL: &[Flag] = &[
@@ -342,7 +346,7 @@ pub(super) fn at_least(least: Duration, expected: &str, text: &str) -> Result<Du
     }
 }
 
-fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits
         .and_then(|text| text.parse().ok())

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::config::SocketsSource;
 
 mod collector_flags;
+mod dns_flags;
 mod flags;
 #[cfg(test)]
 mod tests;

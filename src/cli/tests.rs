@@ -247,6 +247,64 @@ fn collectors_are_switched_by_name() {
 }
 
 #[test]
+fn ranges_of_peers() {
+    let flag = |name: &str, value: &str| format!("--collector.connections.{name}={value}");
+    let given = |name: &str, value: &str| {
+        run(&[&flag(name, value)])
+            .expect("valid")
+            .connections
+            .clone()
+    };
+    assert_eq!(given("exclude", "").exclude, []);
+    let ranges = given("include", "10.0.0.0/8,2001:db8::/32").include;
+    assert_eq!(
+        ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "2001:db8::/32"]
+    );
+    assert_eq!(given("group", "/24,/64").group.v6, 64);
+    assert_eq!(given("max-series", "10000").max_series, 10_000);
+    for (name, value, told) in [
+        (
+            "exclude",
+            "10.0.0.0/8,10.0.0.1/8",
+            "expected an address or a range such as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32, without bits behind the \
+             prefix, found \"10.0.0.1/8\"",
+        ),
+        (
+            "group",
+            "24",
+            "expected the lengths of IPv4's and IPv6's prefixes such as /24,/64, at most /32,/128, found \"24\"",
+        ),
+        (
+            "max-series",
+            "10001",
+            "expected a number from 1 to 10000, found \"10001\"",
+        ),
+        (
+            "hostnames",
+            "both",
+            "expected off, hosts or dns, found \"both\"",
+        ),
+    ] {
+        assert_eq!(
+            error(&[&flag(name, value)]),
+            format!("--collector.connections.{name}: {told}")
+        );
+    }
+}
+
+#[test]
+fn peers_are_counted_when_their_collector_runs() {
+    assert!(run(&[]).expect("valid").peers().is_none());
+    assert!(
+        run(&["--collector.connections"])
+            .expect("valid")
+            .peers()
+            .is_some()
+    );
+}
+
+#[test]
 fn help_and_version_are_printed() {
     assert!(error(&["--help"]).contains("--web.listen-address ADDRESS"));
     assert!(error(&["-h"]).contains("Usage: weir"));

@@ -3,6 +3,7 @@
 
 pub mod arp;
 pub mod bonding;
+pub mod connections;
 pub mod conntrack;
 pub mod cpu;
 pub mod dns;
@@ -54,6 +55,7 @@ use crate::sockets::SurveyError;
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &bonding::SPEC,
+    &connections::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
     &dns::SPEC,

@@ -2,7 +2,7 @@
 //!
 //! [`message`] makes a question and reads an answer, `flight` is one exchange over UDP and, where the answer was cut, TCP;
 //! [`asker`] has many of them on their way at once in one thread, without ever waiting for a single one; [`checks`] asks
-//! for the records of the configuration again and again.
+//! for the records of the configuration again and again, [`reverse`] for names of addresses that somebody shows.
 //!
 //! Answers are believed when they come from the address and port that was asked, to the port that asked (each question has
 //! a socket of its own, whose port the kernel draws), and repeat a random id and the question. Anything else is
@@ -12,6 +12,7 @@ pub mod asker;
 pub mod checks;
 mod flight;
 pub mod message;
+pub mod reverse;
 pub mod servers;
 
 use std::fmt;

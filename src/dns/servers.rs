@@ -70,9 +70,8 @@ impl Servers {
             let address = address(server.address, &server.scope, server.port);
             return address.map(|address| vec![address]);
         }
-        let read = regular::read(&self.path, FILE, |bytes, _| Ok(resolv_conf::read(bytes)));
-        let found = match read {
-            Ok(found) => found,
+        let found = match regular::read(&self.path, FILE) {
+            Ok((bytes, _)) => resolv_conf::read(&bytes),
             Err(error) if matches!(error.cause, Cause::Io(rustix::io::Errno::NOENT)) => {
                 ResolvConf::default()
             }

@@ -28,8 +28,8 @@ use crate::parse::net_tcp::State;
 const TCPDIAG_GETSOCK: u16 = 18;
 /// States 1 to 11 and the handshake; not BOUND_INACTIVE (13), which no table lists.
 const ALL_STATES: u32 = 0x0fff;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+pub(super) const AF_INET: u8 = 2;
+pub(super) const AF_INET6: u8 = 10;
 
 /// Asks for all TCP sockets of this thread's network namespace and gives each to `each`; says whether the dump was
 /// interrupted and had better be repeated.

@@ -37,8 +37,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // The flags --collector.NAME come from the list of collectors.
-    ("cli", &["config", "collectors"]),
-    ("config", &[]),
+    ("cli", &["cidr", "config", "collectors"]),
+    // Ranges of peers are given by flags and compared by the walk over the sockets.
+    ("config", &["cidr"]),
+    ("cidr", &[]),
     // What `Content-Type` says of the strings that it carries.
     ("http", &["config", "exposition", "rfc3339"]),
     (
@@ -78,8 +80,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("devices", &["config", "files", "links", "parse"]),
     // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
     ("dns", &["config", "files", "parse", "probes"]),
-    // The source that was asked for comes from the configuration.
-    ("sockets", &["config", "files", "netlink", "parse", "sys"]),
+    // The source that was asked for comes from the configuration, and so does who is counted.
+    (
+        "sockets",
+        &["cidr", "config", "files", "netlink", "parse", "sys"],
+    ),
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),

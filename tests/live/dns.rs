@@ -3,12 +3,15 @@
 
 mod server;
 
+use std::net::TcpStream;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::client::Client;
+use crate::running::Directory;
+use crate::running::Namespace;
 use crate::running::PATIENCE;
 use crate::running::Process;
 use crate::running::WEIR;
@@ -23,36 +26,35 @@ use server::Server;
 
 const ONLY: [&str; 2] = ["--collector.disable-defaults", "--collector.dns"];
 
-/// A dnsmasq that knows what it is told and asks nobody.
-fn dnsmasq(address: &str, records: &[&str]) -> Process {
-    let port = address.rsplit_once(':').unwrap().1;
-    let child = Command::new("dnsmasq")
-        .args([
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--no-resolv",
-        ])
-        .args([
-            "--no-hosts",
-            "--bind-interfaces",
-            "--listen-address=127.0.0.1",
-        ])
-        .args([
-            "--pid-file=",
-            "--log-facility=-",
-            "--user=root",
-            "--local=/lan/",
-        ])
-        .arg(format!("--port={port}"))
-        .args(records)
+/// A dnsmasq that reads no file and asks nobody.
+fn begin(command: &mut Command, more: &[&str]) -> Process {
+    let quiet = [
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--bind-interfaces",
+        "--pid-file=",
+        "--log-facility=-",
+        "--user=root",
+        "--local=/lan/",
+    ];
+    let child = command
+        .args(quiet)
+        .args(more)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let process = Process(child);
+        .spawn();
+    Process(child.unwrap())
+}
+
+fn dnsmasq(address: &str, records: &[&str]) -> Process {
+    let port = format!("--port={}", address.rsplit_once(':').unwrap().1);
+    let here = [&["--listen-address=127.0.0.1", &port], records].concat();
+    let process = begin(&mut Command::new("dnsmasq"), &here);
     // It answers over TCP as soon as it does over UDP.
-    wait_until("dnsmasq", || std::net::TcpStream::connect(address).is_ok());
+    wait_until("dnsmasq", || TcpStream::connect(address).is_ok());
     process
 }
 
@@ -241,37 +243,17 @@ fn the_systems_servers_are_asked_in_order() {
     if !installed("dnsmasq") {
         return skip("dnsmasq is not installed");
     }
-    let namespace = match crate::running::Namespace::new() {
+    let namespace = match Namespace::new() {
         Ok(namespace) => namespace,
         Err(reason) => return skip(&reason),
     };
-    let child = namespace
-        .command("dnsmasq")
-        .args([
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--no-resolv",
-        ])
-        .args([
-            "--no-hosts",
-            "--bind-interfaces",
-            "--listen-address=127.0.0.2",
-        ])
-        .args([
-            "--pid-file=",
-            "--log-facility=-",
-            "--user=root",
-            "--local=/lan/",
-        ])
-        .arg("--host-record=router.lan,192.168.1.1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _server = Process(child);
+    let records = [
+        "--listen-address=127.0.0.2",
+        "--host-record=router.lan,192.168.1.1",
+    ];
+    let _server = begin(&mut namespace.command("dnsmasq"), &records);
     wait_until("dnsmasq", || namespace.connect("127.0.0.2:53").is_ok());
-    let root = crate::running::Directory::new();
+    let root = Directory::new();
     std::fs::create_dir(root.0.join("etc")).unwrap();
     // Nothing listens at the first.
     let text = "search lan\nnameserver 127.0.0.9\nnameserver 127.0.0.2\noptions rotate timeout:1\n";
@@ -286,6 +268,62 @@ fn the_systems_servers_are_asked_in_order() {
         .unwrap();
     let page = Page::parse(std::str::from_utf8(&output.stdout).unwrap()).unwrap();
     assert_eq!(verdict(&page, "router.lan", "A"), "valid", "{output:?}");
+}
+
+#[test]
+fn peers_have_the_names_of_reverse_dns() {
+    if !installed("dnsmasq") {
+        return skip("dnsmasq is not installed");
+    }
+    let namespace = match Namespace::new() {
+        Ok(namespace) => namespace,
+        Err(reason) => return skip(&reason),
+    };
+    for address in ["192.0.2.1/32", "192.0.2.2/32"] {
+        namespace.ip(&format!("address add {address} dev lo"));
+    }
+    let records = [
+        "--listen-address=127.0.0.1",
+        "--local=/192.in-addr.arpa/",
+        "--ptr-record=1.2.0.192.in-addr.arpa,DB.lan",
+    ];
+    let _server = begin(&mut namespace.command("dnsmasq"), &records);
+    wait_until("dnsmasq", || namespace.connect("127.0.0.1:53").is_ok());
+    let flags = [
+        "--web.listen-address=0.0.0.0:2112",
+        "--collector.disable-defaults",
+        "--collector.connections",
+        "--collector.connections.hostnames=dns",
+        "--collector.dns.resolver=127.0.0.1",
+    ];
+    let weir = Weir::launch(namespace.command(WEIR).args(flags));
+    // Each connection to one of this host's addresses comes from that same address.
+    let mut named = namespace.connect("192.0.2.1:2112").unwrap();
+    let mut nameless = namespace.connect("192.0.2.2:2112").unwrap();
+    let page = |client: &mut Client<TcpStream>| {
+        let answer = client.get("/metrics", "").unwrap();
+        Page::parse(answer.text().unwrap()).unwrap()
+    };
+    let name = |page: &Page, address: &str| {
+        let family = &page.families["network_connections_input_total"];
+        let found = family
+            .samples
+            .keys()
+            .find(|(_, labels)| labels["src_ip"] == address);
+        found.unwrap().1["peer_hostname"].clone()
+    };
+    assert_eq!(name(&page(&mut named), "192.0.2.1"), "");
+    let state = |page: &Page, state: &str| page.value("weir_reverse_names", &[("state", state)]);
+    wait_until("both answers", || {
+        let page = page(&mut nameless);
+        state(&page, "named") == Some(1.0) && state(&page, "nameless") == Some(1.0)
+    });
+    let last = page(&mut named);
+    assert_eq!(name(&last, "192.0.2.1"), "db.lan");
+    assert_eq!(name(&last, "192.0.2.2"), "");
+    assert_eq!(state(&last, "waiting"), Some(0.0));
+    let tasks = format!("/proc/{}/task", weir.process.0.id());
+    assert_eq!(std::fs::read_dir(tasks).unwrap().count(), 2);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 mod addresses;
 mod capture;
 mod client;
+mod connections;
 mod devices;
 mod dns;
+mod hanging;
 mod kinds;
 mod links;
 mod mounts;
@@ -18,3 +20,4 @@ mod sockets;
 mod support;
 mod text;
 mod textfile;
+mod textfile_output;

@@ -324,12 +324,11 @@ fn long_chains_of_pointers_end_soon() {
     bytes[6..8].copy_from_slice(&count.to_be_bytes());
     assert!(count > 500);
     let begun = Instant::now();
-    assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
-    assert!(
-        begun.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        begun.elapsed()
-    );
+    // Every one of them leads to the name that was asked for in the end.
+    let (values, _) = values(&bytes, RecordType::A).unwrap();
+    assert_eq!(values.len(), usize::from(count) - 1);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
     bytes.resize(LARGEST + 1, 0);
     assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
 }
