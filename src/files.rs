@@ -10,6 +10,7 @@
 
 mod attributes;
 mod capture;
+mod namespaces;
 mod rootfs;
 
 pub mod regular;
@@ -27,6 +28,9 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
 pub use self::attributes::Attributes;
+pub use self::namespaces::FileId;
+pub use self::namespaces::Whose;
+pub use self::namespaces::open_namespace;
 pub use self::rootfs::Space;
 pub use self::rootfs::errno_words;
 pub use crate::parse::ByteOrder;
@@ -93,6 +97,8 @@ pub struct Files {
     rootfs: Option<PathBuf>,
     net: PathBuf,
     live: bool,
+    /// `net` is another network namespace's, which was not entered.
+    foreign: bool,
     byte_order: ByteOrder,
     page_size: u64,
     machine: String,
@@ -130,6 +136,7 @@ impl Files {
             sysfs: sysfs.to_path_buf(),
             rootfs: None,
             live,
+            foreign: false,
             byte_order: ByteOrder::NATIVE,
             page_size: rustix::param::page_size() as u64,
             machine: printable(rustix::system::uname().machine().to_bytes()).into_owned(),
@@ -188,7 +195,8 @@ impl Files {
         self.parse(&self.net.join(name), parse)
     }
 
-    /// Reads and parses `PROCFS/PATH`; `None` when this kernel does not have it.
+    /// Reads and parses `PROCFS/PATH`; `None` when this kernel does not have it, or shows it for another network namespace
+    /// than is meant.
     ///
     /// # Errors
     /// When it cannot be read, is too large, or breaks its format.
@@ -197,6 +205,9 @@ impl Files {
         path: &str,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
+        if self.foreign && path.starts_with("sys/net/") {
+            return Ok(None);
+        }
         self.parse(&self.procfs.join(path), parse)
     }
 

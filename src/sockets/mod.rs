@@ -4,6 +4,7 @@
 //! walk and then kept, so that a series does not change its meaning; only files are read when the tree is not the
 //! running kernel's.
 
+mod idle;
 pub mod netlink;
 pub mod ports;
 pub mod proc;
@@ -11,7 +12,7 @@ pub mod survey;
 pub mod tally;
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::SocketsSource;
 use crate::files::FileError;
@@ -53,7 +54,7 @@ pub enum SurveyError {
     /// The kernel's dump.
     Netlink(NetlinkError),
     /// A table of /proc.
-    File(Rc<FileError>),
+    File(Arc<FileError>),
 }
 
 impl fmt::Display for SurveyError {
@@ -75,7 +76,7 @@ impl From<NetlinkError> for SurveyError {
 
 impl From<FileError> for SurveyError {
     fn from(error: FileError) -> Self {
-        Self::File(Rc::new(error))
+        Self::File(Arc::new(error))
     }
 }
 
@@ -94,6 +95,8 @@ pub struct Sockets {
     survey: Survey,
     /// How this scrape's walk went, once there was one.
     walked: Option<Result<(), SurveyError>>,
+    /// Of another network namespace than the own: what is known of its being idle.
+    idle: Option<idle::Memory>,
 }
 
 impl Sockets {
@@ -108,6 +111,19 @@ impl Sockets {
             },
             survey: Survey::default(),
             walked: None,
+            idle: None,
+        }
+    }
+
+    /// The sockets of another network namespace, from the same source. All namespaces share the kernel's tables, each of
+    /// which is walked whole for every one of them, so that there a walk that would find nothing is left out.
+    #[must_use]
+    pub fn of_another_namespace(&self) -> Self {
+        Self {
+            choice: self.choice,
+            survey: Survey::default(),
+            walked: None,
+            idle: Some(idle::Memory::default()),
         }
     }
 
@@ -136,6 +152,26 @@ impl Sockets {
             ip_local_port_range::parse,
         );
         let range = range.ok().flatten();
+        let Some(mut memory) = self.idle.take() else {
+            return self.walk_whole(files, range);
+        };
+        let signs = idle::signs(files);
+        let source = match self.choice {
+            _ if !files.live() => Source::Proc,
+            Choice::Netlink => Source::Netlink,
+            Choice::Proc => Source::Proc,
+            Choice::Open => Source::Absent,
+        };
+        let walked = match signs.filter(|signs| memory.is_idle(signs)) {
+            Some(signs) if idle::survey(&mut self.survey, source, range, files, &signs) => Ok(()),
+            _ => self.walk_whole(files, range),
+        };
+        memory.remember(signs, walked.is_ok().then_some(&self.survey));
+        self.idle = Some(memory);
+        walked
+    }
+
+    fn walk_whole(&mut self, files: &Files, range: Option<PortRange>) -> Result<(), SurveyError> {
         let survey = &mut self.survey;
         if !files.live() {
             return walk_proc(survey, files, range);
