@@ -400,8 +400,13 @@ mod tests {
             Ok(Netns::Named(names.collect()))
         };
         assert_eq!(Netns::parse("red"), named(&["red"]));
-        assert_eq!(Netns::parse("red,4026532281,red"), named(&["red", "4026532281"]));
-        for bad in ["", ",", "a,", ",a", "all,a", "a,all", "a/b", "..", " a", "a, b"] {
+        assert_eq!(
+            Netns::parse("red,4026532281,red"),
+            named(&["red", "4026532281"])
+        );
+        for bad in [
+            "", ",", "a,", ",a", "all,a", "a,all", "a/b", "..", " a", "a, b",
+        ] {
             assert!(Netns::parse(bad).is_err(), "{bad}");
         }
     }

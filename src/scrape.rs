@@ -4,25 +4,26 @@
 //! panics is treated the same and made anew, since what it kept may be half changed. A broken collector is logged once
 //! when it breaks, again when it breaks in another way, and once when it heals.
 
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::time::Duration;
-use std::time::Instant;
+mod active;
+mod namespaces;
 
 use crate::collectors::ALL;
-use crate::collectors::CollectError;
-use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::collectors::is_node_exporters;
 use crate::config::Config;
 use crate::files::Files;
 use crate::links::Links;
-use crate::log::panic_message;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
+
+use self::active::Active;
+use self::namespaces::Begun;
+use self::namespaces::Namespaces;
+
+pub use self::active::Outcome;
 
 /// The families that the engine itself writes.
 pub static FAMILIES: &[&Desc] = &[
@@ -32,6 +33,10 @@ pub static FAMILIES: &[&Desc] = &[
     &COMPANION_DURATION,
     &SOURCE,
     &LEFT_OUT,
+    &namespaces::SUCCESS,
+    &namespaces::SOURCE,
+    &namespaces::LEFT_OUT,
+    &namespaces::DISCOVERY_SUCCESS,
 ];
 
 static SUCCESS: Desc = Desc::gauge(
@@ -72,6 +77,8 @@ pub struct Engine {
     sockets: Sockets,
     links: Links,
     collectors: Vec<Active>,
+    /// Where others than the own namespace are measured.
+    namespaces: Option<Namespaces>,
     batch: Batch,
 }
 
@@ -83,21 +90,6 @@ pub enum Families {
     /// Those that node_exporter does not have, for a page that is read beside its own: the same series from two targets
     /// of one job count twice, and of two in one page one is dropped. Collectors that have no others do not run.
     BesideNodeExporter,
-}
-
-/// How a collector fared when it last ran.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// How long it took.
-    pub duration: Duration,
-    /// Why it failed, in words.
-    pub error: Option<String>,
-}
-
-struct Active {
-    spec: &'static Spec,
-    collector: Box<dyn Collector>,
-    outcome: Option<Outcome>,
 }
 
 impl Engine {
@@ -113,13 +105,7 @@ impl Engine {
             config.collectors.contains(&spec.name)
                 && (!config.companion || has_families_of_ours(spec))
         });
-        let collectors = enabled
-            .map(|spec| Active {
-                spec,
-                collector: (spec.make)(config),
-                outcome: None,
-            })
-            .collect();
+        let collectors = enabled.map(|spec| Active::new(spec, config)).collect();
         let sockets = Sockets::new(config.sockets_source);
         Self {
             config: config.clone(),
@@ -127,6 +113,7 @@ impl Engine {
             sockets,
             links: Links::default(),
             collectors,
+            namespaces: Namespaces::wanted(config),
             batch: Batch::default(),
         }
     }
@@ -194,11 +181,23 @@ impl Engine {
         self.batch.clear();
         self.sockets.begin();
         self.links.begin();
+        let runs = |spec: &Spec| {
+            let empty = families == Families::BesideNodeExporter && !has_families_of_ours(spec);
+            selected(spec.name) && !empty
+        };
+        let labelled = |spec: &Spec| runs(spec) && spec.per_namespace();
+        // What is not asked for in this scrape is not looked for.
+        let any = self.collectors.iter().any(|active| labelled(active.spec));
+        let mut namespaces = self.namespaces.as_mut().filter(|_| any);
+        let found = namespaces
+            .as_ref()
+            .map(|others| others.discover(&self.files));
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
-            let empty =
-                families == Families::BesideNodeExporter && !has_families_of_ours(active.spec);
-            if selected(active.spec.name) && !empty {
+            if runs(active.spec) {
+                if let Some(found) = found.as_ref().filter(|_| active.spec.per_namespace()) {
+                    self.batch.begin_scope(namespaces::LABEL, &found.own);
+                }
                 let mut context = Context {
                     files: &self.files,
                     sampler,
@@ -208,12 +207,33 @@ impl Engine {
                     left_out: None,
                 };
                 active.run(&self.config, &mut context, &mut self.batch);
-                health.push((
-                    active.spec.name,
-                    active.outcome.as_ref(),
-                    context.source,
-                    context.left_out,
-                ));
+                health.push(Health {
+                    spec: active.spec,
+                    outcome: active.outcome.as_ref(),
+                    source: context.source,
+                    left_out: context.left_out,
+                });
+                self.batch.end_scope();
+            }
+        }
+        if let Some((namespaces, found)) = namespaces.take().zip(found) {
+            let wanted = health.iter().filter(|own| own.spec.per_namespace());
+            let well = wanted.clone().all(Health::is_well);
+            let wanted: Vec<_> = wanted.map(|own| own.spec).collect();
+            let begun = Begun {
+                config: &self.config,
+                files: &self.files,
+                own: &self.sockets,
+            };
+            let left_out = namespaces.measure(&begun, found, &wanted, well, &mut self.batch);
+            for own in &mut health {
+                let more = left_out
+                    .iter()
+                    .find(|(spec, _)| std::ptr::eq(*spec, own.spec));
+                own.left_out = match (own.left_out, more) {
+                    (Some(count), Some((_, more))) => Some(count.saturating_add(*more)),
+                    (count, more) => count.or(more.map(|(_, more)| *more)),
+                };
             }
         }
         let [success, duration] = match families {
@@ -224,15 +244,15 @@ impl Engine {
                 [&COMPANION_SUCCESS, &COMPANION_DURATION]
             }
         };
-        for (name, outcome, source, left_out) in health {
-            let labels = self.batch.labels(&[("collector", name)]);
-            if let Some(outcome) = outcome {
-                let succeeded = f64::from(u8::from(outcome.error.is_none()));
+        for own in health {
+            let labels = self.batch.labels(&[("collector", own.spec.name)]);
+            if let Some(outcome) = own.outcome {
+                let succeeded = f64::from(u8::from(own.is_well()));
                 self.batch
                     .push(duration, labels, outcome.duration.as_secs_f64());
                 self.batch.push(success, labels, succeeded);
             }
-            write_health(&mut self.batch, name, source, left_out);
+            own.write(&mut self.batch);
         }
         Ok((&mut self.batch, &self.files))
     }
@@ -243,54 +263,30 @@ fn has_families_of_ours(spec: &Spec) -> bool {
     spec.declared().any(|desc| !is_node_exporters(&desc.name))
 }
 
-fn write_health(batch: &mut Batch, name: &str, source: Option<&str>, left_out: Option<usize>) {
-    if let Some(count) = left_out {
-        let labels = batch.labels(&[("collector", name)]);
-        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        batch.push(&LEFT_OUT, labels, count);
-    }
-    if let Some(source) = source {
-        let labels = batch.labels(&[("collector", name), ("source", source)]);
-        batch.push(&SOURCE, labels, 1.0);
-    }
+/// What is told of a collector beside its families.
+struct Health<'a> {
+    spec: &'static Spec,
+    outcome: Option<&'a Outcome>,
+    source: Option<&'static str>,
+    left_out: Option<usize>,
 }
 
-impl Active {
-    fn run(&mut self, config: &Config, context: &mut Context<'_>, batch: &mut Batch) {
-        let mark = batch.mark();
-        let begun = Instant::now();
-        // What a panic may leave half changed is thrown away: the batch is cut, the collector made anew, and a survey
-        // that is not complete is not kept.
-        let ran = catch_unwind(AssertUnwindSafe(|| self.collector.collect(context, batch)));
-        let result = ran.unwrap_or_else(|payload| {
-            self.collector = (self.spec.make)(config);
-            Err(CollectError::Panic(
-                panic_message(payload.as_ref()).to_string(),
-            ))
-        });
-        let duration = begun.elapsed();
-        let error = result.err().map(|error| error.to_string());
-        if error.is_some() {
-            batch.cut(mark);
-            context.left_out = None;
+impl Health<'_> {
+    fn is_well(&self) -> bool {
+        self.outcome.is_some_and(|outcome| outcome.error.is_none())
+    }
+
+    fn write(&self, batch: &mut Batch) {
+        let name = self.spec.name;
+        if let Some(count) = self.left_out {
+            let labels = batch.labels(&[("collector", name)]);
+            let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+            batch.push(&LEFT_OUT, labels, count);
         }
-        if let Some(verdict) = self.spec.verdict {
-            batch.push(
-                verdict,
-                crate::metric::NO_LABELS,
-                if error.is_none() { 1.0 } else { 0.0 },
-            );
+        if let Some(source) = self.source {
+            let labels = batch.labels(&[("collector", name), ("source", source)]);
+            batch.push(&SOURCE, labels, 1.0);
         }
-        let before = self.outcome.take().and_then(|outcome| outcome.error);
-        match (&before, &error) {
-            (None, None) => {}
-            (Some(_), None) => log::info!(collector = self.spec.name; "collector works again"),
-            (before, Some(error)) if before.as_ref() == Some(error) => {}
-            (_, Some(error)) => {
-                log::error!(collector = self.spec.name, err = error.as_str(); "collector failed");
-            }
-        }
-        self.outcome = Some(Outcome { duration, error });
     }
 }
 

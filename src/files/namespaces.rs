@@ -285,7 +285,10 @@ mod tests {
         symlink("net:[4026532280]", directory.join("blue")).unwrap();
         fs::write(directory.join("stale"), "").unwrap();
         let found = files.named_namespaces().unwrap();
-        let found: Vec<_> = found.iter().map(|(name, inode, _)| (name.as_str(), *inode)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(name, inode, _)| (name.as_str(), *inode))
+            .collect();
         assert_eq!(found, [("blue", 4_026_532_280), ("red", 4_026_532_281)]);
     }
 

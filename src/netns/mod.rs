@@ -103,7 +103,8 @@ pub fn discover(files: &Files, wanted: &Netns, limit: usize) -> Found {
         Err(error) => search.failed(&error),
     }
     // Names that can be entered need no process, and looking at every process is what costs most.
-    let suffice = matches!(wanted, Netns::Named(list) if list.iter().all(|name| names.contains(name)));
+    let suffice =
+        matches!(wanted, Netns::Named(list) if list.iter().all(|name| names.contains(name)));
     if !(suffice && may_enter(files)) {
         search.add_processes(files);
         search.add_mounts(files);

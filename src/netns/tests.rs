@@ -65,7 +65,10 @@ impl Drop for Tree {
 }
 
 fn labels_of(found: &Found) -> Vec<&str> {
-    let others = found.others.iter().map(|namespace| namespace.label.as_str());
+    let others = found
+        .others
+        .iter()
+        .map(|namespace| namespace.label.as_str());
     [found.own.as_str()].into_iter().chain(others).collect()
 }
 

@@ -146,7 +146,8 @@ pub(super) fn survey(
             // A table cannot be read in part, but a family without sockets has none to read.
             let mut table = |name, sockets| {
                 sockets == 0
-                    || proc::stream(files, name, |socket| survey.add(socket)).is_ok_and(|found| found.is_some())
+                    || proc::stream(files, name, |socket| survey.add(socket))
+                        .is_ok_and(|found| found.is_some())
             };
             table("tcp", signs.v4) && table("tcp6", signs.v6)
         }
@@ -174,7 +175,8 @@ mod tests {
 
     impl Tree {
         fn new(name: &str) -> Self {
-            let root = std::env::temp_dir().join(format!("weir-{}-idle-{name}", std::process::id()));
+            let root =
+                std::env::temp_dir().join(format!("weir-{}-idle-{name}", std::process::id()));
             fs::create_dir_all(root.join("net")).unwrap();
             Self(root)
         }
@@ -187,10 +189,15 @@ mod tests {
         fn signs(&self, v4: u64, v6: u64, time_wait: u64, segments: u64) -> &Self {
             self.write(
                 "sockstat",
-                &format!("sockets: used 5\nTCP: inuse {v4} orphan 0 tw {time_wait} alloc 9 mem 1\n"),
+                &format!(
+                    "sockets: used 5\nTCP: inuse {v4} orphan 0 tw {time_wait} alloc 9 mem 1\n"
+                ),
             )
             .write("sockstat6", &format!("TCP6: inuse {v6}\nUDP6: inuse 7\n"))
-            .write("snmp", &format!("Ip: Forwarding\nIp: 1\nTcp: MaxConn InSegs\nTcp: -1 {segments}\n"))
+            .write(
+                "snmp",
+                &format!("Ip: Forwarding\nIp: 1\nTcp: MaxConn InSegs\nTcp: -1 {segments}\n"),
+            )
         }
 
         fn files(&self) -> Files {
@@ -228,7 +235,8 @@ mod tests {
         assert_eq!(signs(&tree.files()), Some(Signs { v6: 0, ..expected }));
         tree.write("sockstat", "TCP: inuse -1 tw 0\n");
         assert_eq!(signs(&tree.files()), None);
-        tree.signs(1, 2, 3, 4).write("snmp", "Ip: Forwarding\nIp: 1\n");
+        tree.signs(1, 2, 3, 4)
+            .write("snmp", "Ip: Forwarding\nIp: 1\n");
         assert_eq!(signs(&tree.files()), None);
     }
 
@@ -246,7 +254,10 @@ mod tests {
         assert_eq!(scrape(&mut other, &tree.files()), (0, 1));
         // The own namespace is always walked.
         tree.signs(0, 0, 0, 0);
-        assert_eq!(scrape(&mut Sockets::new(SocketsSource::Auto), &tree.files()), (0, 1));
+        assert_eq!(
+            scrape(&mut Sockets::new(SocketsSource::Auto), &tree.files()),
+            (0, 1)
+        );
     }
 
     #[test]

@@ -50,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "links",
             "log",
             "metric",
+            "netns",
             "sampler",
             "sockets",
         ],
@@ -76,6 +77,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("devices", &["files", "parse"]),
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "netlink", "parse", "sys"]),
+    // Which namespaces are asked for comes from the configuration.
+    ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
