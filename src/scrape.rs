@@ -16,6 +16,7 @@ use crate::files::Files;
 use crate::links::Links;
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::netns::Found;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 
@@ -161,19 +162,7 @@ impl Engine {
         unwanted: &[String],
         sampler: &Sampler,
     ) -> Result<(&mut Batch, &Files), String> {
-        for name in wanted.iter().chain(unwanted) {
-            if !self
-                .collectors
-                .iter()
-                .any(|active| active.spec.name == name)
-            {
-                let known = ALL.iter().any(|spec| spec.name == name);
-                return Err(format!(
-                    "{} collector: {name}",
-                    if known { "disabled" } else { "missing" }
-                ));
-            }
-        }
+        self.check_names(wanted.iter().chain(unwanted))?;
         let selected = |name: &str| {
             let named = |list: &[String]| list.iter().any(|other| other == name);
             (wanted.is_empty() || named(wanted)) && !named(unwanted)
@@ -217,44 +206,55 @@ impl Engine {
             }
         }
         if let Some((namespaces, found)) = namespaces.take().zip(found) {
-            let wanted = health.iter().filter(|own| own.spec.per_namespace());
-            let well = wanted.clone().all(Health::is_well);
-            let wanted: Vec<_> = wanted.map(|own| own.spec).collect();
             let begun = Begun {
                 config: &self.config,
                 files: &self.files,
                 own: &self.sockets,
             };
-            let left_out = namespaces.measure(&begun, found, &wanted, well, &mut self.batch);
-            for own in &mut health {
-                let more = left_out
-                    .iter()
-                    .find(|(spec, _)| std::ptr::eq(*spec, own.spec));
-                own.left_out = match (own.left_out, more) {
-                    (Some(count), Some((_, more))) => Some(count.saturating_add(*more)),
-                    (count, more) => count.or(more.map(|(_, more)| *more)),
-                };
-            }
+            measure_others(namespaces, &begun, &found, &mut health, &mut self.batch);
         }
-        let [success, duration] = match families {
-            Families::All => [&SUCCESS, &DURATION],
-            Families::BesideNodeExporter => {
-                self.batch
-                    .leave_out(|family| is_node_exporters(&family.name));
-                [&COMPANION_SUCCESS, &COMPANION_DURATION]
-            }
-        };
+        if families == Families::BesideNodeExporter {
+            self.batch
+                .leave_out(|family| is_node_exporters(&family.name));
+        }
         for own in health {
-            let labels = self.batch.labels(&[("collector", own.spec.name)]);
-            if let Some(outcome) = own.outcome {
-                let succeeded = f64::from(u8::from(own.is_well()));
-                self.batch
-                    .push(duration, labels, outcome.duration.as_secs_f64());
-                self.batch.push(success, labels, succeeded);
-            }
-            own.write(&mut self.batch);
+            own.write(families, &mut self.batch);
         }
         Ok((&mut self.batch, &self.files))
+    }
+
+    /// Whether all of these are names of enabled collectors.
+    fn check_names<'a>(&self, mut names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+        let enabled = |name: &str| {
+            self.collectors
+                .iter()
+                .any(|active| active.spec.name == name)
+        };
+        let Some(name) = names.find(|name| !enabled(name)) else {
+            return Ok(());
+        };
+        let known = ALL.iter().any(|spec| spec.name == name);
+        let why = if known { "disabled" } else { "missing" };
+        Err(format!("{why} collector: {name}"))
+    }
+}
+
+/// Runs the collectors that ran here in the other namespaces too, and adds what limits left out there.
+fn measure_others(
+    namespaces: &mut Namespaces,
+    begun: &Begun<'_>,
+    found: &Found,
+    health: &mut [Health<'_>],
+    batch: &mut Batch,
+) {
+    let own = health.iter().filter(|own| own.spec.per_namespace());
+    let well = own.clone().all(Health::is_well);
+    let specs: Vec<_> = own.map(|own| own.spec).collect();
+    for (spec, more) in namespaces.measure(begun, found, &specs, well, batch) {
+        let own = health.iter_mut().find(|own| std::ptr::eq(own.spec, spec));
+        if let Some(own) = own {
+            *own.left_out.get_or_insert(0) += more;
+        }
     }
 }
 
@@ -276,10 +276,18 @@ impl Health<'_> {
         self.outcome.is_some_and(|outcome| outcome.error.is_none())
     }
 
-    fn write(&self, batch: &mut Batch) {
+    fn write(&self, families: Families, batch: &mut Batch) {
         let name = self.spec.name;
+        let [success, duration] = match families {
+            Families::All => [&SUCCESS, &DURATION],
+            Families::BesideNodeExporter => [&COMPANION_SUCCESS, &COMPANION_DURATION],
+        };
+        let labels = batch.labels(&[("collector", name)]);
+        if let Some(outcome) = self.outcome {
+            batch.push(duration, labels, outcome.duration.as_secs_f64());
+            batch.push(success, labels, f64::from(u8::from(self.is_well())));
+        }
         if let Some(count) = self.left_out {
-            let labels = batch.labels(&[("collector", name)]);
             let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
             batch.push(&LEFT_OUT, labels, count);
         }

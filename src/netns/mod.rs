@@ -171,10 +171,9 @@ impl Search {
             own.own = true;
         }
         let first = files.net_id(Whose::Process(1));
-        if let Some(at) = first.and_then(|first| self.by_id.get(&first)) {
-            if let Some(own) = self.candidates.get_mut(*at) {
-                own.init = true;
-            }
+        let first = first.and_then(|first| self.by_id.get(&first));
+        if let Some(own) = first.and_then(|at| self.candidates.get_mut(*at)) {
+            own.init = true;
         }
     }
 

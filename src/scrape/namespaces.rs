@@ -119,7 +119,7 @@ impl Namespaces {
     pub(super) fn measure(
         &mut self,
         begun: &Begun<'_>,
-        found: Found,
+        found: &Found,
         specs: &[&'static Spec],
         own_is_well: bool,
         batch: &mut Batch,
@@ -159,7 +159,7 @@ impl Namespaces {
                 None => left_out.push((spec, count)),
             }
         }
-        self.tell(&found, measured, own_is_well, batch);
+        self.tell(found, measured, own_is_well, batch);
         left_out
     }
 
@@ -190,7 +190,7 @@ impl Namespaces {
                     failed.insert(label.clone(), error);
                 }
                 Measured::Gone => {
-                    log::debug!(netns = label.as_str(); "network namespace went away")
+                    log::debug!(netns = label.as_str(); "network namespace went away");
                 }
             }
         }

@@ -5,6 +5,7 @@ mod client;
 mod devices;
 mod links;
 mod mounts;
+mod netns;
 mod node_exporter;
 mod process;
 mod prometheus;
