@@ -10,6 +10,7 @@
 
 mod attributes;
 mod capture;
+mod elsewhere;
 mod namespaces;
 mod rootfs;
 
@@ -26,6 +27,8 @@ use std::path::PathBuf;
 
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
+
+use self::elsewhere::Elsewhere;
 
 pub use self::attributes::Attributes;
 pub use self::namespaces::FileId;
@@ -99,6 +102,8 @@ pub struct Files {
     live: bool,
     /// `net` is another network namespace's, which was not entered.
     foreign: bool,
+    /// Of another network namespace: `net` itself, and what was read of it.
+    elsewhere: Option<Elsewhere>,
     byte_order: ByteOrder,
     page_size: u64,
     machine: String,
@@ -137,6 +142,7 @@ impl Files {
             rootfs: None,
             live,
             foreign: false,
+            elsewhere: None,
             byte_order: ByteOrder::NATIVE,
             page_size: rustix::param::page_size() as u64,
             machine: printable(rustix::system::uname().machine().to_bytes()).into_owned(),
@@ -192,7 +198,11 @@ impl Files {
         name: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
-        self.parse(&self.net.join(name), parse)
+        let path = self.net.join(name.as_ref());
+        match &self.elsewhere {
+            None => self.parse(&path, parse),
+            Some(elsewhere) => elsewhere.parse(name.as_ref(), &path, parse),
+        }
     }
 
     /// Reads and parses `PROCFS/PATH`; `None` when this kernel does not have it, or shows it for another network namespace
@@ -234,7 +244,11 @@ impl Files {
     /// # Errors
     /// When it exists but cannot be opened.
     pub fn open_net(&self, name: &str) -> Result<Option<OwnedFd>, FileError> {
-        open(&self.net.join(name))
+        let path = self.net.join(name);
+        match &self.elsewhere {
+            None => open(&path),
+            Some(elsewhere) => elsewhere.open(Path::new(name), &path),
+        }
     }
 
     /// The names in a directory below `SYSFS`, sorted by their bytes; `None` when it does not exist.
@@ -328,7 +342,14 @@ fn errno(error: &io::Error) -> rustix::io::Errno {
 }
 
 fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
-    match rustix::fs::open(path, READ, Mode::empty()) {
+    opened(path, rustix::fs::open(path, READ, Mode::empty()))
+}
+
+fn opened(
+    path: &Path,
+    file: Result<OwnedFd, rustix::io::Errno>,
+) -> Result<Option<OwnedFd>, FileError> {
+    match file {
         Ok(file) => Ok(Some(file)),
         // ENOTDIR where a stripped kernel has no directory of that name at all.
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
@@ -341,10 +362,15 @@ fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
 
 /// Reads a file to its end into `buffer`; `None` when it does not exist.
 fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
+    match open(path)? {
+        Some(file) => read_file(&file, path, buffer),
+        None => Ok(None),
+    }
+}
+
+/// The same of a file that is open.
+fn read_file(file: &OwnedFd, path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
     buffer.clear();
-    let Some(file) = open(path)? else {
-        return Ok(None);
-    };
     let failed = |cause| FileError {
         path: path.display().to_string(),
         cause,
@@ -357,7 +383,7 @@ fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError
         if buffer.capacity() - buffer.len() < ATTRIBUTE {
             buffer.reserve(buffer.len().max(4 * ATTRIBUTE));
         }
-        match rustix::io::read(&file, rustix::buffer::spare_capacity(buffer)) {
+        match rustix::io::read(file, rustix::buffer::spare_capacity(buffer)) {
             Ok(0) => return Ok(Some(())),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => {}

@@ -179,7 +179,7 @@ impl Engine {
         let any = self.collectors.iter().any(|active| labelled(active.spec));
         let mut namespaces = self.namespaces.as_mut().filter(|_| any);
         let found = namespaces
-            .as_ref()
+            .as_mut()
             .map(|others| others.discover(&self.files));
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {

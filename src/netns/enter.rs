@@ -60,7 +60,7 @@ impl std::error::Error for EnterError {}
 
 /// A thread that may enter namespaces, at home when it begins and when it is dropped.
 pub struct Traveller {
-    files: Files,
+    inside: Files,
     home: OwnedFd,
 }
 
@@ -73,7 +73,7 @@ impl Traveller {
         let home = files.net_link(Whose::Own).ok_or(EnterError::NoEntrance)?;
         let (home, _) = open_namespace(&home).map_err(EnterError::Open)?;
         Ok(Self {
-            files: files.again(),
+            inside: files.inside(),
             home,
         })
     }
@@ -82,7 +82,7 @@ impl Traveller {
     ///
     /// # Errors
     /// When it has gone, or this process may not.
-    pub fn enter(&self, namespace: &Namespace) -> Result<Files, EnterError> {
+    pub fn enter(&self, namespace: &Namespace) -> Result<&Files, EnterError> {
         let path = namespace.entrance.as_deref();
         let path = path.ok_or(EnterError::NoEntrance)?;
         let (door, inode) = open_namespace(path).map_err(|error| match error.cause {
@@ -94,13 +94,13 @@ impl Traveller {
         }
         move_into_link_name_space(door.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|errno| EnterError::Refused(path.to_path_buf(), errno))?;
-        let inside = self.files.inside();
-        let shown = inside.net_id(Whose::Own);
+        self.inside.forget();
+        let shown = self.inside.net_id(Whose::Own);
         let expected = namespace.process.map(|(_, id)| id);
         if shown.is_none() || expected.is_some_and(|expected| shown != Some(expected)) {
             return Err(EnterError::NotShown(path.to_path_buf()));
         }
-        Ok(inside)
+        Ok(&self.inside)
     }
 }
 

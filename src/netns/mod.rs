@@ -87,9 +87,33 @@ pub fn may_enter(files: &Files) -> bool {
             .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
 }
 
+/// The processes of the last scrape and their namespaces. To look at one costs the kernel a dozen objects of its file system,
+/// so that those which were there before are not all looked at again.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// By number, in ascending order.
+    processes: Vec<(u32, FileId)>,
+    round: u32,
+}
+
+impl Seen {
+    /// In how many scrapes each process is looked at once, should it have gone to another namespace meanwhile. Processes that
+    /// are new, and the one by which a namespace is measured, are looked at in every scrape.
+    const ROUNDS: u32 = 16;
+
+    /// What was seen of a process, unless it is its turn to be looked at. To be asked in ascending order.
+    fn known(&self, process: u32, at: &mut usize) -> Option<FileId> {
+        let rest = self.processes.get(*at..)?;
+        *at += rest.partition_point(|(number, _)| *number < process);
+        let (number, id) = self.processes.get(*at)?;
+        let due = process % Self::ROUNDS == self.round % Self::ROUNDS;
+        (*number == process && !due).then_some(*id)
+    }
+}
+
 /// Looks for namespaces, own included, and keeps at most `limit` others.
 #[must_use]
-pub fn discover(files: &Files, wanted: &Netns, limit: usize) -> Found {
+pub fn discover(files: &Files, wanted: &Netns, limit: usize, known: &mut Seen) -> Found {
     let mut search = Search::default();
     let mut names = BTreeSet::new();
     search.add_own(files);
@@ -106,7 +130,7 @@ pub fn discover(files: &Files, wanted: &Netns, limit: usize) -> Found {
     let suffice =
         matches!(wanted, Netns::Named(list) if list.iter().all(|name| names.contains(name)));
     if !(suffice && may_enter(files)) {
-        search.add_processes(files);
+        search.add_processes(files, known);
         search.add_mounts(files);
     }
     search.finish(wanted, limit)
@@ -185,18 +209,27 @@ impl Search {
     }
 
     /// One process for each namespace that any is in: the lowest, so that it is the same one next time.
-    fn add_processes(&mut self, files: &Files) {
+    fn add_processes(&mut self, files: &Files, known: &mut Seen) {
         let processes = match files.processes() {
             Ok(processes) => processes,
             Err(error) => return self.failed(&error),
         };
-        let mut seen = BTreeSet::new();
+        let mut namespaces = BTreeSet::new();
+        let mut now = Vec::with_capacity(processes.len());
+        let mut at = 0;
+        known.round = known.round.wrapping_add(1);
         for process in processes {
             let whose = Whose::Process(process);
+            let follows = known.known(process, &mut at);
+            let follows = follows.filter(|id| namespaces.contains(id));
             // It may have ended since.
-            let Some(id) = files.net_id(whose).filter(|id| seen.insert(*id)) else {
+            let Some(id) = follows.or_else(|| files.net_id(whose)) else {
                 continue;
             };
+            now.push((process, id));
+            if !namespaces.insert(id) {
+                continue;
+            }
             let inode = files.net_inode(whose);
             if let Some(candidate) = self.candidate(inode, Some(id)) {
                 candidate.init |= process == 1;
@@ -206,6 +239,7 @@ impl Search {
                 }
             }
         }
+        known.processes = now;
     }
 
     /// Namespaces that are mounted elsewhere than below /run/netns.

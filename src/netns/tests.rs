@@ -49,12 +49,17 @@ impl Tree {
     }
 
     fn all(&self) -> Found {
-        discover(&self.files(), &Netns::All, 100)
+        discover(&self.files(), &Netns::All, 100, &mut Seen::default())
     }
 
     fn named(&self, names: &[&str]) -> Found {
         let names = names.iter().map(ToString::to_string).collect();
-        discover(&self.files(), &Netns::Named(names), 100)
+        discover(
+            &self.files(),
+            &Netns::Named(names),
+            100,
+            &mut Seen::default(),
+        )
     }
 }
 
@@ -161,7 +166,7 @@ fn the_limit_keeps_names_before_numbers() {
         .process(20, None, Some(12))
         .process(21, None, Some(13))
         .name("red", 11);
-    let found = discover(&tree.files(), &Netns::All, 2);
+    let found = discover(&tree.files(), &Netns::All, 2, &mut Seen::default());
     assert_eq!(labels_of(&found), ["init", "red", "12"]);
     assert_eq!(found.left_out, 1);
 }
@@ -180,7 +185,7 @@ fn a_capture_of_one_namespace_has_no_others() {
 #[test]
 fn the_running_kernels_own_namespace_is_found_once() {
     let files = Files::open(Path::new("/proc"), Path::new("/sys")).unwrap();
-    let found = discover(&files, &Netns::All, 1000);
+    let found = discover(&files, &Netns::All, 1000, &mut Seen::default());
     let own = files.net_inode(Whose::Own);
     let all: Vec<_> = labels_of(&found);
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
@@ -192,4 +197,50 @@ fn the_running_kernels_own_namespace_is_found_once() {
 fn a_captured_tree_is_never_entered() {
     let tree = Tree::new("entered");
     assert!(!may_enter(&tree.files()));
+}
+
+/// The processes that stand for the others.
+fn representatives(found: &Found) -> Vec<u32> {
+    let processes = found.others.iter().filter_map(|other| other.process);
+    let mut processes: Vec<_> = processes.map(|(process, _)| process).collect();
+    processes.sort_unstable();
+    processes
+}
+
+#[test]
+fn processes_that_were_seen_before_are_looked_at_in_turn() {
+    let tree = Tree::new("seen");
+    tree.process(1, None, Some(10)).process(20, None, Some(12));
+    for process in 21..60 {
+        tree.process(process, Some(20), None);
+    }
+    let files = tree.files();
+    let mut seen = Seen::default();
+    let mut again = || discover(&files, &Netns::All, 100, &mut seen);
+    for _ in 0..40 {
+        assert_eq!(representatives(&again()), [20]);
+    }
+    // The one that stands for the others ends, and its directory with it, which here is the others' too.
+    let moved = tree.0.join("proc/20/net");
+    fs::rename(&moved, tree.0.join("kept")).unwrap();
+    for process in 21..60 {
+        let link = tree.0.join(format!("proc/{process}/net"));
+        fs::remove_file(&link).unwrap();
+        symlink("../../kept", link).unwrap();
+    }
+    assert_eq!(representatives(&again()), [21]);
+    // New ones are noticed at once, others that went elsewhere when it is their turn.
+    tree.process(100, None, Some(13));
+    assert_eq!(representatives(&again()), [21, 100]);
+    fs::remove_file(tree.0.join("proc/50/net")).unwrap();
+    tree.process(50, None, Some(14));
+    let noticed = (1..=16).find(|_| representatives(&again()).contains(&50));
+    assert!(noticed.is_some());
+    assert_eq!(representatives(&again()), [21, 50, 100]);
+    // And those that ended are forgotten.
+    for process in 1..=100 {
+        let _ = fs::remove_dir_all(tree.0.join(format!("proc/{process}")));
+    }
+    assert_eq!(representatives(&again()), [0; 0]);
+    assert!(seen.processes.is_empty());
 }

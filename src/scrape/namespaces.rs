@@ -26,6 +26,7 @@ use crate::netns;
 use crate::netns::EnterError;
 use crate::netns::Found;
 use crate::netns::Namespace;
+use crate::netns::Seen;
 use crate::netns::Traveller;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
@@ -63,6 +64,7 @@ const NO_WAY: &str = "no process is known to be in it, and entering it needs CAP
 pub(super) struct Namespaces {
     wanted: Netns,
     limit: usize,
+    seen: Seen,
     kept: BTreeMap<(String, Option<u64>), Kept>,
     links: Links,
     /// Why a namespace, by its label, could not be measured in the last scrape.
@@ -103,6 +105,7 @@ impl Namespaces {
         (config.netns != Netns::Own).then(|| Self {
             wanted: config.netns.clone(),
             limit: config.limit_netns,
+            seen: Seen::default(),
             kept: BTreeMap::new(),
             links: Links::default(),
             failed: BTreeMap::new(),
@@ -111,8 +114,8 @@ impl Namespaces {
     }
 
     /// The namespaces as they are now.
-    pub(super) fn discover(&self, files: &Files) -> Found {
-        netns::discover(files, &self.wanted, self.limit)
+    pub(super) fn discover(&mut self, files: &Files) -> Found {
+        netns::discover(files, &self.wanted, self.limit, &mut self.seen)
     }
 
     /// Measures the others with the collectors of these specs, and says how each fared; `own_is_well` says how the own one did.
@@ -298,7 +301,7 @@ impl Visit<'_> {
     fn attempt(&mut self, namespace: &Namespace, way: Way<'_>) -> Measured {
         let mark = self.batch.mark();
         let refused = match way.map(|traveller| traveller.enter(namespace)) {
-            Ok(Ok(files)) => return self.collect(namespace, &files, "setns"),
+            Ok(Ok(files)) => return self.collect(namespace, files, "setns"),
             Ok(Err(EnterError::Gone)) => return Measured::Gone,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),

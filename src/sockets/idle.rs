@@ -10,6 +10,11 @@
 //! no segment came since before it, or none came ever, there is no handshake either.
 //!
 //! So an idle survey is equal to that of a walk. A namespace that was not idle is walked.
+//!
+//! Through /proc listeners cannot be had without the rest: a table is read whole. Where none of the numbers has changed since
+//! a walk that found listeners only, what it found stands, but that one listener may have closed and another opened; what
+//! is told of such a namespace, from outside of it and so without its port range, are the numbers of sockets by state, which
+//! are the same.
 
 use crate::files::Files;
 use crate::parse::ParseError;
@@ -38,21 +43,27 @@ pub(super) struct Signs {
 /// What is remembered from scrape to scrape.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Memory {
-    /// The segments that had been received before the last survey that found nothing but listeners.
-    quiet_at: Option<f64>,
+    /// What was told before the last survey, if that found nothing but listeners.
+    quiet: Option<Signs>,
 }
 
 impl Memory {
     /// Whether there can be listeners only.
     pub(super) fn is_idle(self, signs: &Signs) -> bool {
         let never = signs.segments == 0.0;
-        signs.time_wait == 0 && (never || self.quiet_at == Some(signs.segments))
+        let quiet = self.quiet.map(|quiet| quiet.segments);
+        signs.time_wait == 0 && (never || quiet == Some(signs.segments))
+    }
+
+    /// Whether the last survey found as many listeners as there are sockets now, and nothing came since.
+    pub(super) fn is_unchanged(self, signs: &Signs, survey: &Survey) -> bool {
+        self.quiet == Some(*signs) && survey.listening() == signs.v4 + signs.v6
     }
 
     /// Keeps what the survey says that came after these signs; `None` where it failed.
     pub(super) fn remember(&mut self, signs: Option<Signs>, survey: Option<&Survey>) {
         let quiet = survey.is_some_and(only_listeners);
-        self.quiet_at = signs.filter(|_| quiet).map(|signs| signs.segments);
+        self.quiet = signs.filter(|_| quiet);
     }
 }
 
@@ -131,8 +142,12 @@ pub(super) fn survey(
     source: Source,
     range: Option<PortRange>,
     files: &Files,
-    signs: &Signs,
+    (memory, signs): (Memory, &Signs),
 ) -> bool {
+    let same = survey.source() == source && memory.is_unchanged(signs, survey);
+    if source == Source::Proc && range.is_none() && same {
+        return true;
+    }
     survey.restart(source, range);
     let found = match source {
         Source::Absent => false,
@@ -268,6 +283,37 @@ mod tests {
             .write("tcp6", "broken");
         let mut other = Sockets::new(SocketsSource::Auto).of_another_namespace();
         assert_eq!(scrape(&mut other, &tree.files()), (1, 1));
+    }
+
+    #[test]
+    fn tables_of_listeners_are_read_again_only_after_a_change() {
+        let tree = Tree::new("again");
+        let mut other = Sockets::new(SocketsSource::Auto).of_another_namespace();
+        let files = tree.files();
+        tree.signs(1, 0, 0, 3)
+            .write("tcp", &[HEAD, LISTEN].concat())
+            .write("tcp6", HEAD);
+        assert_eq!(scrape(&mut other, &files), (1, 1));
+        tree.write("tcp", "broken");
+        for _ in 0..3 {
+            assert_eq!(scrape(&mut other, &files), (1, 1));
+        }
+        for (v4, v6, time_wait, segments) in
+            [(2, 0, 0, 3), (1, 1, 0, 3), (1, 0, 1, 3), (1, 0, 0, 4)]
+        {
+            tree.signs(v4, v6, time_wait, segments);
+            other.begin();
+            assert!(other.survey(&files).is_err());
+            tree.signs(1, 0, 0, 3)
+                .write("tcp", &[HEAD, LISTEN].concat());
+            assert_eq!(scrape(&mut other, &files), (1, 1));
+            tree.write("tcp", "broken");
+        }
+        // With a known range the listeners' ports count.
+        fs::create_dir_all(tree.0.join("sys/net/ipv4")).unwrap();
+        fs::write(tree.0.join("sys/net/ipv4/ip_local_port_range"), "1 2\n").unwrap();
+        other.begin();
+        assert!(other.survey(&files).is_err());
     }
 
     #[test]

@@ -163,7 +163,11 @@ impl Sockets {
             Choice::Open => Source::Absent,
         };
         let walked = match signs.filter(|signs| memory.is_idle(signs)) {
-            Some(signs) if idle::survey(&mut self.survey, source, range, files, &signs) => Ok(()),
+            Some(signs)
+                if idle::survey(&mut self.survey, source, range, files, (memory, &signs)) =>
+            {
+                Ok(())
+            }
             _ => self.walk_whole(files, range),
         };
         memory.remember(signs, walked.is_ok().then_some(&self.survey));
