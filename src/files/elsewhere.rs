@@ -1,8 +1,10 @@
 //! The `net` of a network namespace other than the own one, while it is measured.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::AtFlags;
@@ -12,6 +14,7 @@ use rustix::fs::Stat;
 
 use super::Cause;
 use super::FileError;
+use super::KEPT;
 use super::READ;
 use super::opened;
 use super::read_file;
@@ -23,7 +26,8 @@ use crate::parse::ParseError;
 pub(super) struct Elsewhere {
     net: Option<OwnedFd>,
     /// Small files that were read, since several ask for them.
-    read: RefCell<Vec<(PathBuf, Vec<u8>)>>,
+    read: RefCell<Vec<(PathBuf, Arc<[u8]>)>>,
+    buffer: Cell<Vec<u8>>,
 }
 
 impl Elsewhere {
@@ -36,6 +40,7 @@ impl Elsewhere {
             // Where it has gone everything in it is absent.
             net: rustix::fs::open(net, flags, Mode::empty()).ok(),
             read: RefCell::default(),
+            buffer: Cell::default(),
         }
     }
 
@@ -70,26 +75,35 @@ impl Elsewhere {
                 cause: Cause::Parse(error),
             })
         };
-        let known = self.read.try_borrow().ok();
-        let known = known
-            .as_ref()
-            .and_then(|read| read.iter().find(|(known, _)| known == name));
-        if let Some((_, bytes)) = known {
-            return parse(bytes);
+        if let Some(bytes) = self.kept(name) {
+            return parse(&bytes);
         }
         let Some(file) = self.open(name, path)? else {
             return Ok(None);
         };
-        let mut bytes = Vec::new();
-        if read_file(&file, path, &mut bytes)?.is_none() {
-            return Ok(None);
-        }
-        let parsed = parse(&bytes);
-        if bytes.len() <= Self::SMALL
+        let mut buffer = self.buffer.take();
+        let found = read_file(&file, path, &mut buffer);
+        let parsed = match found {
+            Ok(Some(())) => parse(&buffer),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        if buffer.len() <= Self::SMALL
+            && matches!(parsed, Ok(Some(_)))
             && let Ok(mut read) = self.read.try_borrow_mut()
         {
-            read.push((name.to_path_buf(), bytes));
+            read.push((name.to_path_buf(), Arc::from(buffer.as_slice())));
+        }
+        if buffer.capacity() <= KEPT {
+            self.buffer.set(buffer);
         }
         parsed
+    }
+
+    /// What was read of a file before. Shared, so that who parses it may read others meanwhile.
+    fn kept(&self, name: &Path) -> Option<Arc<[u8]>> {
+        let read = self.read.try_borrow().ok()?;
+        let found = read.iter().find(|(known, _)| known == name)?;
+        Some(Arc::clone(&found.1))
     }
 }

@@ -111,3 +111,35 @@ fn the_running_kernel_names_its_own() {
     assert_eq!(opened, inode);
     assert!(files.inside().net_id(Whose::Own).is_some());
 }
+
+#[test]
+fn a_small_file_of_another_namespace_is_read_once_until_it_is_forgotten() {
+    let tree = Tree::new("once");
+    tree.process("1", "1").process("7", "2");
+    let small = tree.0.join("proc/7/net/small");
+    let large = tree.0.join("proc/7/net/large");
+    let write = |text: &str| {
+        fs::write(&small, text).unwrap();
+        fs::write(&large, text.repeat(5000)).unwrap();
+    };
+    write("a");
+    let other = tree.files().of_process(7);
+    let first = |name: &str| other.net(name, |bytes| Ok(bytes[0])).unwrap();
+    assert_eq!((first("small"), first("large")), (Some(b'a'), Some(b'a')));
+    write("b");
+    assert_eq!((first("small"), first("large")), (Some(b'a'), Some(b'b')));
+    other.forget();
+    assert_eq!(first("small"), Some(b'b'));
+    // While one is parsed another may be read.
+    let both = other.net("small", |_| {
+        Ok(other.net("small", |bytes| Ok(bytes.len())).unwrap())
+    });
+    assert_eq!(both.unwrap(), Some(Some(1)));
+    fs::remove_dir_all(tree.0.join("proc/7")).unwrap();
+    other.forget();
+    assert_eq!(first("small"), None);
+    assert_eq!(
+        tree.files().of_process(7).net("small", |_| Ok(())).unwrap(),
+        None
+    );
+}
