@@ -19,6 +19,7 @@ use rustix::thread::move_into_link_name_space;
 use super::Namespace;
 use crate::files::Cause;
 use crate::files::FileError;
+use crate::files::FileId;
 use crate::files::Files;
 use crate::files::Whose;
 use crate::files::open_namespace;
@@ -78,11 +79,11 @@ impl Traveller {
         })
     }
 
-    /// Enters a namespace, from wherever the thread is, and gives the roots as they are seen there.
+    /// Enters a namespace, from wherever the thread is, and gives the roots as they are seen there and what its `net/dev` is.
     ///
     /// # Errors
     /// When it has gone, or this process may not.
-    pub fn enter(&self, namespace: &Namespace) -> Result<&Files, EnterError> {
+    pub fn enter(&self, namespace: &Namespace) -> Result<(&Files, FileId), EnterError> {
         let path = namespace.entrance.as_deref();
         let path = path.ok_or(EnterError::NoEntrance)?;
         let (door, inode) = open_namespace(path).map_err(|error| match error.cause {
@@ -97,10 +98,9 @@ impl Traveller {
         self.inside.forget();
         let shown = self.inside.net_id(Whose::Own);
         let expected = namespace.process.map(|(_, id)| id);
-        if shown.is_none() || expected.is_some_and(|expected| shown != Some(expected)) {
-            return Err(EnterError::NotShown(path.to_path_buf()));
-        }
-        Ok(&self.inside)
+        let shown = shown.filter(|shown| expected.is_none_or(|expected| *shown == expected));
+        let shown = shown.ok_or_else(|| EnterError::NotShown(path.to_path_buf()))?;
+        Ok((&self.inside, shown))
     }
 }
 

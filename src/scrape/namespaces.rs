@@ -9,12 +9,14 @@
 //! a namespace is open between two scrapes, since that would keep it alive.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::thread;
 
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::Config;
 use crate::config::Netns;
+use crate::files::FileId;
 use crate::files::Files;
 use crate::files::Whose;
 use crate::links::Links;
@@ -97,6 +99,8 @@ enum Measured {
     Badly(Option<&'static str>, String),
     /// It went away, which is nobody's fault.
     Gone,
+    /// It was, under its name.
+    Already,
 }
 
 impl Namespaces {
@@ -143,6 +147,7 @@ impl Namespaces {
             links: &mut self.links,
             batch,
             left_out: Vec::new(),
+            entered: BTreeSet::new(),
         };
         let others = &found.others;
         let measured = if others.is_empty() {
@@ -192,6 +197,7 @@ impl Namespaces {
                     write(label, false, source);
                     failed.insert(label.clone(), error);
                 }
+                Measured::Already => {}
                 Measured::Gone => {
                     log::debug!(netns = label.as_str(); "network namespace went away");
                 }
@@ -243,6 +249,8 @@ struct Visit<'a> {
     links: &'a mut Links,
     batch: &'a mut Batch,
     left_out: LeftOut,
+    /// Which ones were entered.
+    entered: BTreeSet<FileId>,
 }
 
 /// Who can enter a namespace, or why nobody can.
@@ -301,7 +309,10 @@ impl Visit<'_> {
     fn attempt(&mut self, namespace: &Namespace, way: Way<'_>) -> Measured {
         let mark = self.batch.mark();
         let refused = match way.map(|traveller| traveller.enter(namespace)) {
-            Ok(Ok(files)) => return self.collect(namespace, files, "setns"),
+            Ok(Ok((files, id))) => {
+                self.entered.insert(id);
+                return self.collect(namespace, files, "setns");
+            }
             Ok(Err(EnterError::Gone)) => return Measured::Gone,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
@@ -309,6 +320,10 @@ impl Visit<'_> {
         let Some((process, id)) = namespace.process else {
             return Measured::Badly(None, refused);
         };
+        // Who may enter but not see whose namespace a process is in learns only inside that it is the one of a name.
+        if self.entered.contains(&id) {
+            return Measured::Already;
+        }
         let files = self.files.of_process(process);
         let left_out = self.left_out.len();
         let measured = self.collect(namespace, &files, "proc");

@@ -197,6 +197,32 @@ fn without_privilege_the_tables_of_processes_are_read() {
 }
 
 #[test]
+fn who_may_enter_but_not_trace_measures_each_once() {
+    if !installed("setpriv") {
+        return skip("setpriv is not installed");
+    }
+    let Some(made) = namespaces(2) else { return };
+    let [with, without] = <[Namespace; 2]>::try_from(made).ok().unwrap();
+    let sleeps = sleeper(&with);
+    let program = ForAll::new();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args(["--inh-caps=+sys_admin", "--ambient-caps=+sys_admin"])
+        .arg(program.0.0.join("weir"));
+    let page = once(&mut command, &["--netns=all", "--limit.netns=10000"]);
+    for name in [&with.name, &without.name] {
+        let labels = [("netns", name.as_str()), ("source", "setns")];
+        assert_eq!(page.value("weir_netns_source_info", &labels), Some(1.0));
+    }
+    let path = format!("/proc/{}/net/dev", sleeps.0.id());
+    let twice = format!("proc/{}", std::fs::metadata(path).unwrap().ino());
+    let labels = netns_labels(&page, "weir_netns_success");
+    assert!(!labels.contains(&twice), "{labels:?}");
+    assert!(!netns_labels(&page, "node_sockstat_TCP_inuse").contains(&twice));
+}
+
+#[test]
 fn a_namespace_without_a_name_is_called_by_its_inode() {
     if !installed("unshare") {
         return skip("unshare is not installed");
