@@ -4,13 +4,18 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use super::Begun;
+use super::Namespaces;
 use crate::collectors::ALL;
+use crate::collectors::PER_NAMESPACE;
 use crate::config::Config;
 use crate::config::Netns;
 use crate::exposition;
 use crate::files::Files;
+use crate::metric::Batch;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
+use crate::sockets::Sockets;
 
 const DEV: &str = "Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -273,4 +278,72 @@ fn what_is_not_asked_for_is_not_measured_elsewhere() {
         );
         assert!(!text.contains("node_sockstat"));
     }
+}
+
+/// What is measured of namespaces that changed after they were found.
+fn measured_after(tree: &Tree, change: impl FnOnce()) -> Vec<String> {
+    let config = Config {
+        netns: Netns::All,
+        ..Config::default()
+    };
+    let files = Files::open(&tree.0.join("proc"), &tree.0).unwrap();
+    let mut namespaces = Namespaces::wanted(&config).unwrap();
+    let found = namespaces.discover(&files);
+    change();
+    let begun = Begun {
+        config: &config,
+        files: &files,
+        own: &Sockets::new(config.sockets_source),
+    };
+    let mut batch = Batch::default();
+    namespaces.measure(&begun, &found, PER_NAMESPACE, true, &mut batch);
+    let mut text = Vec::new();
+    exposition::encode(&batch, &mut text);
+    let text = String::from_utf8(text).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(String::from).collect()
+}
+
+#[test]
+fn a_namespace_that_went_away_leaves_nothing() {
+    let tree = Tree::new("away");
+    tree.process(7, 12).process(8, 11);
+    let gone = tree.0.join("proc/7");
+    let lines = measured_after(&tree, || fs::remove_dir_all(&gone).unwrap());
+    assert_eq!(with(&lines, "netns=\"12\""), [""; 0]);
+    assert_eq!(with(&lines, "netns=\"11\"} 800").len(), 1);
+    assert_eq!(
+        with(&lines, "weir_netns_success"),
+        [
+            "weir_netns_success{netns=\"init\"} 1",
+            "weir_netns_success{netns=\"11\"} 1"
+        ]
+    );
+}
+
+#[test]
+fn another_process_stands_in_for_one_that_ended() {
+    let tree = Tree::new("another");
+    tree.process(7, 12);
+    let lines = measured_after(&tree, || {
+        let (ended, other) = (tree.0.join("proc/7"), tree.0.join("proc/9"));
+        fs::create_dir(&other).unwrap();
+        fs::rename(ended.join("net"), other.join("net")).unwrap();
+        fs::remove_dir_all(ended).unwrap();
+    });
+    assert_eq!(with(&lines, "netns=\"12\"} 700").len(), 1);
+    assert_eq!(with(&lines, "success{netns=\"12\"} 1").len(), 1);
+}
+
+#[test]
+fn a_process_number_that_was_given_away_is_not_taken_for_the_old_one() {
+    let tree = Tree::new("given");
+    tree.process(7, 12);
+    let lines = measured_after(&tree, || {
+        // The old file stays somewhere, so that the new one is another.
+        fs::rename(tree.0.join("proc/7"), tree.0.join("ended")).unwrap();
+        tree.process(7, 13);
+    });
+    assert_eq!(with(&lines, "netns=\"12\""), [""; 0]);
+    assert_eq!(with(&lines, "netns=\"13\""), [""; 0]);
 }
