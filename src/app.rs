@@ -1,4 +1,6 @@
-//! Wiring and the one loop: wait for a request or the next tick; sample, scrape, answer, stop.
+//! Wiring and the one loop: wait for a request, the next tick or the next text file; sample, scrape, answer, write, stop.
+
+mod every;
 
 use std::fmt;
 use std::io;
@@ -17,6 +19,7 @@ use signal_hook::consts::SIGTERM;
 
 use crate::cli;
 use crate::config::Config;
+use crate::config::TEXTFILE;
 use crate::exposition;
 use crate::files::FileError;
 use crate::files::Files;
@@ -29,12 +32,18 @@ use crate::http::Source;
 use crate::http::page::PageCollector;
 use crate::http::page::PageRun;
 use crate::instruments::Counts;
+use crate::instruments::HttpCounts;
 use crate::instruments::Instruments;
+use crate::instruments::TextfileCounts;
 use crate::parse::printable;
 use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::scrape::Outcome;
+use crate::textfile::Textfile;
+use crate::textfile::WriteError;
+
+use self::every::Every;
 
 /// How long an answer in flight may take after SIGTERM.
 const DRAIN: Duration = Duration::from_millis(800);
@@ -51,6 +60,8 @@ pub enum RunError {
     Listen(http::BindError),
     /// Standard output refused the metrics of `--once`.
     Output(io::Error),
+    /// The text file of `--once` was not written.
+    Textfile(WriteError),
     /// No handler for the signals that end the program.
     Signals(io::Error),
     /// Two instruments with one name.
@@ -63,6 +74,7 @@ impl fmt::Display for RunError {
             Self::Files(error) => error.fmt(f),
             Self::Listen(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
+            Self::Textfile(error) => error.fmt(f),
             Self::Signals(error) => write!(f, "signal handlers: {error}"),
             Self::Instruments(error) => error.fmt(f),
         }
@@ -71,21 +83,17 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Prints once, or serves until SIGTERM or SIGINT.
+/// Prints or writes once, or serves and writes until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// When it cannot start, or standard output refuses the metrics.
+/// When it cannot start, or the metrics of `--once` are refused.
 pub fn run(config: &Config) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
     let files = Files::open(&config.procfs, &config.sysfs)
         .map_err(RunError::Files)?
         .with_rootfs(&config.rootfs);
     let mut app = App::new(config, files)?;
-    if config.once {
-        app.print_once()
-    } else {
-        app.serve()
-    }
+    if config.once { app.once() } else { app.serve() }
 }
 
 /// Writes to standard output. Whoever reads may have seen enough (`weir --once | head`).
@@ -108,8 +116,11 @@ struct App<'a> {
     process: Process,
     /// Why the own process could not be measured in the last scrape.
     process_error: Option<String>,
-    /// What the HTTP server counted, as of the request that is being answered.
-    server: http::Stats,
+    /// The file for node_exporter, if one is kept.
+    textfile: Option<Textfile>,
+    /// What the HTTP server counted, as of the request that is being answered or the file that is being written; `None`
+    /// without one.
+    server: Option<http::Stats>,
     port: u16,
     listening: Vec<String>,
     /// Samples in the last answer at /metrics.
@@ -130,7 +141,8 @@ impl<'a> App<'a> {
             started: Instant::now(),
             process: Process::begin(),
             process_error: None,
-            server: http::Stats::default(),
+            textfile: config.textfile_output.as_deref().map(Textfile::new),
+            server: None,
             port: 0,
             listening: Vec::new(),
             samples: 0,
@@ -138,8 +150,14 @@ impl<'a> App<'a> {
         })
     }
 
-    fn print_once(&mut self) -> Result<(), RunError> {
+    /// Writes the text file if there is to be one, else prints.
+    fn once(&mut self) -> Result<(), RunError> {
         self.sampler.tick(self.engine.files(), Instant::now());
+        if self.config.textfile_output.is_some() {
+            let text = self.render_textfile();
+            let written = self.textfile.as_mut().map(|file| file.replace(&text));
+            return written.unwrap_or(Ok(())).map_err(RunError::Textfile);
+        }
         let text = self.render(&[], &[]).unwrap_or_else(String::into_bytes);
         print(&text)
     }
@@ -149,24 +167,29 @@ impl<'a> App<'a> {
         let mut server = Server::bind(&settings).map_err(RunError::Listen)?;
         let stop = stop_flag(&mut server).map_err(RunError::Signals)?;
         self.listening = server.addresses();
-        for address in &self.listening {
-            log::info!(address = address.as_str(), version = cli::VERSION_NUMBER; "listening");
-        }
         self.port = server.first_port();
-        let mut next = Instant::now();
+        self.tell_start();
+        // Without a listener there is nothing to count, and the server waits for signals only.
+        let count = |server: &Server| (!settings.listen.is_empty()).then(|| server.stats());
+        let mut ticks = Every::starting(Instant::now(), self.config.interval);
+        let mut writes = Every::starting(Instant::now(), self.config.textfile_interval);
         while !stop.load(Ordering::Relaxed) {
             let now = Instant::now();
-            if now >= next {
+            if ticks.is_due(now) {
                 self.sampler.tick(self.engine.files(), now);
-                next = next
-                    .checked_add(self.config.interval)
-                    .filter(|next| *next > now)
-                    .unwrap_or(now + self.config.interval);
+            }
+            let mut next = ticks.next();
+            if self.textfile.is_some() {
+                if writes.is_due(now) {
+                    self.server = count(&server);
+                    self.write_textfile();
+                }
+                next = next.min(writes.next());
             }
             if let Some(request) =
                 server.recv_timeout(next.saturating_duration_since(Instant::now()))
             {
-                self.server = server.stats();
+                self.server = count(&server);
                 http::serve(&mut server, &request, self, &settings);
             }
         }
@@ -175,17 +198,56 @@ impl<'a> App<'a> {
         Ok(())
     }
 
+    fn tell_start(&self) {
+        for address in &self.listening {
+            log::info!(address = address.as_str(), version = cli::VERSION_NUMBER; "listening");
+        }
+        if let Some(directory) = &self.config.textfile_output {
+            let path = directory.join(TEXTFILE).display().to_string();
+            log::info!(path = path.as_str(), version = cli::VERSION_NUMBER; "writing a text file");
+        }
+    }
+
+    fn write_textfile(&mut self) {
+        let text = self.render_textfile();
+        if let Some(textfile) = &mut self.textfile {
+            textfile.update(&text);
+        }
+    }
+
+    /// The text file's content. Not `process_*`, which a node_exporter has of itself.
+    fn render_textfile(&mut self) -> Vec<u8> {
+        let begun = Instant::now();
+        let counts = self.counts();
+        let (batch, _) = self.engine.scrape_for_textfile(&self.sampler);
+        self.instruments.write(batch, counts);
+        let mut text = Vec::new();
+        exposition::encode(batch, &mut text);
+        self.instruments.scraped(begun.elapsed());
+        text
+    }
+
+    fn counts(&self) -> Option<Counts> {
+        self.config.exporter_metrics.then(|| Counts {
+            ticks: self.sampler.ticks(),
+            http: self.server.map(|server| HttpCounts {
+                connections: server.open,
+                accepted: server.accepted,
+                evicted: server.evicted,
+                timed_out: server.timed_out,
+                refused: server.refused,
+            }),
+            textfile: self.textfile.as_ref().map(|file| TextfileCounts {
+                replaced: file.replaced(),
+                errors: file.errors(),
+            }),
+        })
+    }
+
     /// One scrape in the text format.
     fn render(&mut self, collect: &[String], exclude: &[String]) -> Result<Vec<u8>, String> {
         let begun = Instant::now();
-        let counts = self.config.exporter_metrics.then(|| Counts {
-            connections: self.server.open,
-            accepted: self.server.accepted,
-            evicted: self.server.evicted,
-            timed_out: self.server.timed_out,
-            refused: self.server.refused,
-            ticks: self.sampler.ticks(),
-        });
+        let counts = self.counts();
         // One page is about as long as the last one; growing step by step would touch twice the memory.
         let mut text = Vec::with_capacity(self.length + self.length / 8);
         let (batch, files) = self.engine.scrape(collect, exclude, &self.sampler)?;
@@ -222,7 +284,7 @@ impl Source for App<'_> {
             stale: age > limit,
             now: SystemTime::now(),
             port: self.port,
-            requests: self.server.requests,
+            requests: self.server.map_or(0, |server| server.requests),
             metrics: self.samples as u64,
             collections: self.sampler.ticks(),
             last_collection: last.map(|(_, time)| time),

@@ -1,11 +1,19 @@
 //! What the program was asked to do: plain values, validated when they are read, so that nothing past start-up can find
 //! them wrong. The flags that set them are in `cli.rs`.
 
+mod connections;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use regex_lite::Regex;
+
+pub use self::connections::Connections;
+pub use self::connections::EXCLUDE as CONNECTIONS_EXCLUDE;
+pub use self::connections::Hostnames;
+pub use self::connections::MOST_SERIES as CONNECTIONS_MOST_SERIES;
+pub use self::connections::cidrs;
 
 /// node_exporter's default for `--collector.netstat.fields`, with `Tcp_MaxConn`, which dashboards ask for, added.
 pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|\
@@ -30,6 +38,9 @@ pub const IPVS_BACKEND_LABELS: [&str; 6] = [
     "proto",
     "local_mark",
 ];
+
+/// The name of the file that `--textfile.output` keeps.
+pub const TEXTFILE: &str = "weir.prom";
 
 /// Everything the command line decides.
 #[derive(Clone, Debug)]
@@ -70,6 +81,10 @@ pub struct Config {
     pub limit_netns: usize,
     /// The devices of netdev and of the rates.
     pub netdev_devices: DeviceFilter,
+    /// Whether netdev tells the devices' addresses.
+    pub netdev_address_info: bool,
+    /// Whether netdev's families have the label `ifalias`.
+    pub netdev_label_ifalias: bool,
     /// The devices of arp.
     pub arp_devices: DeviceFilter,
     /// The devices that netclass leaves out.
@@ -80,8 +95,14 @@ pub struct Config {
     pub netstat_fields: Regex,
     /// Where textfile looks for files; each may hold `*` and `?`.
     pub textfile_directories: Vec<PathBuf>,
+    /// Where a text file for node_exporter is kept, if anywhere.
+    pub textfile_output: Option<PathBuf>,
+    /// The time between two writes of that file.
+    pub textfile_interval: Duration,
     /// The most devices that each collector shows.
     pub limit_devices: usize,
+    /// The kinds of devices that no collector shows.
+    pub excluded_kinds: ExcludedKinds,
     /// Leave out every family that a node_exporter on the same machine has.
     pub companion: bool,
     /// The mount points that filesystem leaves out.
@@ -92,7 +113,9 @@ pub struct Config {
     pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
-    /// Print the metrics once and exit.
+    /// What connections counts and shows.
+    pub connections: Connections,
+    /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
     pub log_level: log::LevelFilter,
@@ -239,6 +262,15 @@ impl DeviceFilter {
     }
 }
 
+/// The kinds of devices that no collector shows (`--devices.exclude-kinds`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExcludedKinds {
+    /// Either end of a veth pair.
+    pub veth: bool,
+    /// veth and tap devices that are ports of a bridge; its other ports stay.
+    pub bridge_port: bool,
+}
+
 /// A duration as Prometheus writes it: `500ms`, `15s`, `1m30s`, `2h`. More than zero, at most 24 hours.
 ///
 /// # Errors
@@ -278,6 +310,16 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+impl Config {
+    /// What the walk over the sockets is to count of peers: nothing unless a collector wants it.
+    #[must_use]
+    pub fn peers(&self) -> Option<&Connections> {
+        self.collectors
+            .contains(&"connections")
+            .then_some(&self.connections)
+    }
+}
+
 impl Default for Config {
     /// What runs when no flag is given, but for the collectors, which their list decides.
     fn default() -> Self {
@@ -300,17 +342,23 @@ impl Default for Config {
             netns: Netns::Own,
             limit_netns: 100,
             netdev_devices: DeviceFilter::default(),
+            netdev_address_info: false,
+            netdev_label_ifalias: false,
             arp_devices: DeviceFilter::default(),
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
             netstat_fields: constant(NETSTAT_FIELDS),
             textfile_directories: Vec::new(),
+            textfile_output: None,
+            textfile_interval: Duration::from_secs(15),
             limit_devices: 1000,
+            excluded_kinds: ExcludedKinds::default(),
             companion: false,
             filesystem_mount_points_exclude: Some(constant(MOUNT_POINTS_EXCLUDE)),
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
+            connections: Connections::default(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

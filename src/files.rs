@@ -34,8 +34,11 @@ pub use self::attributes::Attributes;
 pub use self::namespaces::FileId;
 pub use self::namespaces::Whose;
 pub use self::namespaces::open_namespace;
+pub use self::rootfs::Reread;
 pub use self::rootfs::Space;
+pub use self::rootfs::Stamp;
 pub use self::rootfs::errno_words;
+pub use self::rootfs::space;
 pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
 use crate::parse::printable;
@@ -255,7 +258,7 @@ impl Files {
     ///
     /// # Errors
     /// When it exists but cannot be listed.
-    pub fn sys_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
+    pub fn sys_entries(&self, path: impl AsRef<Path>) -> Result<Option<Vec<OsString>>, FileError> {
         entries(&self.sysfs.join(path))
     }
 

@@ -2,6 +2,8 @@
 //! gathered into the same batch as everything else.
 
 use std::time::Duration;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use prometheus::Gauge;
 use prometheus::Histogram;
@@ -15,6 +17,7 @@ use prometheus::proto::MetricType;
 
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::metric::NO_LABELS;
 use crate::metric::Part;
 use crate::parse::float;
 
@@ -29,6 +32,8 @@ pub static FAMILIES: &[&Desc] = &[
     &TIMED_OUT,
     &REFUSED,
     &TICKS,
+    &TEXTFILE_WRITTEN,
+    &TEXTFILE_ERRORS,
 ];
 
 static BUILD_INFO: Desc = Desc::gauge(
@@ -75,6 +80,18 @@ static TICKS: Desc = Desc::counter(
     &[],
     "Samples of the cheap counters, from which rates are computed, taken since the start.",
 );
+static TEXTFILE_WRITTEN: Desc = Desc::gauge(
+    "weir_textfile_last_write_timestamp_seconds",
+    &[],
+    "When the text file (--textfile.output) was last replaced, in seconds since 1970, absent until it was; in the file itself, the time before that.",
+);
+static TEXTFILE_ERRORS: Desc = Desc::counter(
+    "weir_textfile_write_errors_total",
+    &[],
+    "Times that the text file (--textfile.output) could not be replaced since the start; the log says why.",
+);
+/// What the families of the HTTP server begin with.
+const HTTP: &str = "weir_http_";
 /// Upper bounds of the scrape histogram in seconds: a home router needs some milliseconds, a server with 500,000 sockets
 /// some hundred.
 const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -94,9 +111,29 @@ pub struct Instruments {
     target: String,
 }
 
-/// What the HTTP server and the sampler counted themselves.
+/// What others counted themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
+    /// Ticks since the start.
+    pub ticks: u64,
+    /// The HTTP server, where there is one.
+    pub http: Option<HttpCounts>,
+    /// The text file, where one is written.
+    pub textfile: Option<TextfileCounts>,
+}
+
+/// What became of the text file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextfileCounts {
+    /// When it was last replaced.
+    pub replaced: Option<SystemTime>,
+    /// How often it could not be replaced since the start.
+    pub errors: u64,
+}
+
+/// What the HTTP server counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HttpCounts {
     /// Open connections.
     pub connections: usize,
     /// Accepted since the start.
@@ -107,8 +144,6 @@ pub struct Counts {
     pub timed_out: u64,
     /// Requests refused since the start.
     pub refused: u64,
-    /// Ticks since the start.
-    pub ticks: u64,
 }
 
 impl Instruments {
@@ -177,20 +212,34 @@ impl Instruments {
         let labels = batch.labels(&build);
         batch.push(&BUILD_INFO, labels, 1.0);
         let Some(counts) = counts else { return };
-        self.connections.set(float(counts.connections as u64));
+        let http = counts.http.unwrap_or_default();
+        self.connections.set(float(http.connections as u64));
         for (counter, value) in [
-            (&self.accepted, counts.accepted),
-            (&self.evicted, counts.evicted),
-            (&self.timed_out, counts.timed_out),
-            (&self.refused, counts.refused),
+            (&self.accepted, http.accepted),
+            (&self.evicted, http.evicted),
+            (&self.timed_out, http.timed_out),
+            (&self.refused, http.refused),
             (&self.ticks, counts.ticks),
         ] {
             counter.inc_by(value.saturating_sub(counter.get()));
         }
         for family in self.registry.gather() {
-            write_family(&family, batch);
+            if counts.http.is_some() || !family.name().starts_with(HTTP) {
+                write_family(&family, batch);
+            }
+        }
+        if let Some(textfile) = counts.textfile {
+            write_textfile(&textfile, batch);
         }
     }
+}
+
+fn write_textfile(counts: &TextfileCounts, batch: &mut Batch) {
+    let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    if let Some(replaced) = counts.replaced.map(since_1970) {
+        batch.push(&TEXTFILE_WRITTEN, NO_LABELS, replaced.as_secs_f64());
+    }
+    batch.push(&TEXTFILE_ERRORS, NO_LABELS, float(counts.errors));
 }
 
 fn write_family(family: &MetricFamily, batch: &mut Batch) {
@@ -253,9 +302,16 @@ mod tests {
     #[test]
     fn every_family_is_written_and_histograms_are_cumulative() {
         let text = written(Some(Counts {
-            connections: 1,
-            accepted: 5,
-            ..Counts::default()
+            ticks: 3,
+            http: Some(HttpCounts {
+                connections: 1,
+                accepted: 5,
+                ..HttpCounts::default()
+            }),
+            textfile: Some(TextfileCounts {
+                replaced: Some(UNIX_EPOCH + Duration::from_millis(1500)),
+                errors: 2,
+            }),
         }));
         for desc in FAMILIES {
             assert!(
@@ -271,6 +327,9 @@ mod tests {
             "weir_scrape_duration_seconds_bucket{le=\"+Inf\"} 1",
             "weir_scrape_duration_seconds_count 1",
             "weir_http_connections_accepted_total 5",
+            "weir_ticks_total 3",
+            "weir_textfile_last_write_timestamp_seconds 1.5",
+            "weir_textfile_write_errors_total 2",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
         }
@@ -280,6 +339,22 @@ mod tests {
                 .filter(|desc| desc.kind == Kind::Histogram)
                 .count()
                 == 1
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_told() {
+        let text = written(Some(Counts::default()));
+        assert!(text.contains("weir_ticks_total 0\n") && text.contains("weir_scrape_duration"));
+        assert!(!text.contains("weir_http_") && !text.contains("weir_textfile_"));
+        let text = written(Some(Counts {
+            textfile: Some(TextfileCounts::default()),
+            ..Counts::default()
+        }));
+        assert!(text.contains("weir_textfile_write_errors_total 0\n"));
+        assert!(
+            !text.contains("weir_textfile_last_write"),
+            "it was never written"
         );
     }
 

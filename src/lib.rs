@@ -2,8 +2,9 @@
 //!
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
-//! turns into text. Everything happens in one thread, but for what is measured in other network namespaces ([`netns`]): a
-//! helper goes there, and the thread waits for it.
+//! turns into text. [`textfile`] keeps the same in a file for node_exporter. Everything happens in one thread, but for
+//! what may block, which [`probes`] ask in threads of their own, and what is measured in other network namespaces
+//! ([`netns`]): a helper goes there, and the one thread waits for it.
 
 #![warn(
     clippy::expect_used,
@@ -14,6 +15,7 @@
 )]
 
 pub mod app;
+pub mod cidr;
 pub mod cli;
 pub mod collectors;
 pub mod config;
@@ -36,3 +38,4 @@ pub mod rtnetlink;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;
+pub mod textfile;

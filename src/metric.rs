@@ -80,6 +80,16 @@ impl Desc {
         Self::new(name, Kind::Histogram, &[], help)
     }
 
+    /// A histogram with labels, which stand before `le`.
+    #[must_use]
+    pub const fn histogram_by(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self::new(name, Kind::Histogram, labels, help)
+    }
+
     const fn new(
         name: &'static str,
         kind: Kind,
@@ -282,6 +292,14 @@ impl Batch {
             Some(_) => self.find_by(|family| family.name == desc.name),
         };
         let family = found.unwrap_or_else(|| self.open(Family::Shared(Arc::clone(desc))));
+        self.add(family, Part::Plain, labels, value);
+    }
+
+    /// Adds a sample of a family described either way.
+    pub fn push_family(&mut self, family: &Family, labels: Labels, value: f64) {
+        let family = self
+            .find(family)
+            .unwrap_or_else(|| self.open(family.clone()));
         self.add(family, Part::Plain, labels, value);
     }
 

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use crate::config::Config;
 use crate::config::DeviceFilter;
-use crate::devices::ifindex;
+use crate::devices::Indexes;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::parse::ParseError;
@@ -61,6 +61,12 @@ pub struct Device {
 }
 
 impl Device {
+    /// The name as the kernel has it.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     /// The device's index, as of the last tick.
     #[must_use]
     pub fn ifindex(&self) -> Option<u64> {
@@ -184,8 +190,9 @@ impl Sampler {
             }
             Ok(found)
         })?;
+        let indexes = Indexes::new(files);
         for (mut device, counters) in found.unwrap_or_default() {
-            let ifindex = ifindex(files, &device.name);
+            let ifindex = indexes.of(&device.name, device.ifindex);
             device.advance(ifindex, counters, elapsed);
             if let (Some(rates), Some(peak)) = (device.rates, device.peaks.get_mut(self.slot)) {
                 *peak = (

@@ -11,6 +11,7 @@ use crate::collectors::ALL;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::collectors::is_node_exporters;
+use crate::collectors::textfile;
 use crate::config::Config;
 use crate::files::Files;
 use crate::links::Links;
@@ -68,7 +69,7 @@ static SOURCE: Desc = Desc::gauge(
 static LEFT_OUT: Desc = Desc::gauge(
     "weir_series_left_out",
     &["collector"],
-    "How many a collector's limit left out of this scrape: devices, listeners or destinations with all their series.",
+    "How many a collector's limit left out of this scrape: devices, destinations, pairs of hosts, listeners, routes, addresses, stations, mounts, servers of IPVS or counters of a cache, with all their series; of textfile the series of files that had no room.",
 );
 
 /// The enabled collectors and what they share.
@@ -107,7 +108,7 @@ impl Engine {
                 && (!config.companion || has_families_of_ours(spec))
         });
         let collectors = enabled.map(|spec| Active::new(spec, config)).collect();
-        let sockets = Sockets::new(config.sockets_source);
+        let sockets = Sockets::new(config.sockets_source, config.peers());
         Self {
             config: config.clone(),
             files,
@@ -167,6 +168,22 @@ impl Engine {
             let named = |list: &[String]| list.iter().any(|other| other == name);
             (wanted.is_empty() || named(wanted)) && !named(unwanted)
         };
+        Ok(self.collect(families, selected, sampler))
+    }
+
+    /// The same for a text file that node_exporter reads: without its families, and without what other text files hold,
+    /// which it reads itself.
+    pub fn scrape_for_textfile(&mut self, sampler: &Sampler) -> (&mut Batch, &Files) {
+        let selected = |name: &str| name != textfile::SPEC.name;
+        self.collect(Families::BesideNodeExporter, selected, sampler)
+    }
+
+    fn collect(
+        &mut self,
+        families: Families,
+        selected: impl Fn(&str) -> bool,
+        sampler: &Sampler,
+    ) -> (&mut Batch, &Files) {
         self.batch.clear();
         self.sockets.begin();
         self.links.begin();
@@ -220,7 +237,7 @@ impl Engine {
         for own in health {
             own.write(families, &mut self.batch);
         }
-        Ok((&mut self.batch, &self.files))
+        (&mut self.batch, &self.files)
     }
 
     /// Whether all of these are names of enabled collectors.

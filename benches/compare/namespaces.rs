@@ -47,7 +47,7 @@ pub(crate) fn inside() -> io::Result<()> {
             .spawn()?;
         processes.push(Process(sleep));
     }
-    let mut weir = rivals::weir(&["--netns=all"])?;
+    let mut weir = rivals::weir(rivals::Set::Network, &["--netns=all"])?;
     weir.scrapes(SCRAPES, "")?;
     let mut figures: Vec<Duration> = (0..ROUNDS)
         .map(|_| weir.scrapes_in_ticks(SCRAPES))

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use regex_lite::Regex;
 
+use crate::cidr::Cidr;
+use crate::cidr::Grouping;
 use crate::config;
+use crate::config::Hostnames;
 
 use super::flags::Flag;
 use super::flags::Set;
 use super::flags::asked;
+use super::flags::number;
 use super::flags::one;
 use super::flags::refused;
 use super::flags::switch;
@@ -39,6 +43,16 @@ pub(super) static FLAGS: &[Flag] = &[
             config.netdev_devices.exclude = pattern(text)?;
             Ok(())
         },
+    ),
+    switch(
+        "--collector.netdev.address-info",
+        "Export the addresses of netdev's devices too (node_network_address_info).",
+        |config| config.netdev_address_info = true,
+    ),
+    switch(
+        "--collector.netdev.label-ifalias",
+        "Give netdev's families the label ifalias: what somebody called the device.",
+        |config| config.netdev_label_ifalias = true,
     ),
     one(
         "--collector.netclass.ignored-devices",
@@ -149,7 +163,71 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    one(
+        "--collector.connections.max-series",
+        "N",
+        "1000",
+        "The most pairs of hosts that connections shows, 1 to 10000; the largest stay, the rest is summed as other.",
+        |config, text| {
+            config.connections.max_series = number(text, 1, config::CONNECTIONS_MOST_SERIES)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.connections.exclude",
+        "CIDR,...",
+        config::CONNECTIONS_EXCLUDE,
+        "Peers whose connections are not counted; wins over include; empty: none.",
+        |config, text| {
+            config.connections.exclude = cidrs(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.connections.include",
+        "CIDR,...",
+        "",
+        "The only peers whose connections are counted; empty: all.",
+        |config, text| {
+            config.connections.include = cidrs(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.connections.group",
+        "/N,/N",
+        "",
+        "Count peers by prefix, such as /24,/64 for IPv4 and IPv6; empty: each for itself.",
+        |config, text| {
+            let group = Grouping::parse(text);
+            config.connections.group = group.map_err(|expected| refused(expected, text))?;
+            Ok(())
+        },
+    ),
+    switch(
+        "--collector.connections.tcp-info",
+        "Round-trip times and retransmissions by group of peers (/24,/64 without --collector.connections.group); netlink only.",
+        |config| config.connections.tcp_info = true,
+    ),
+    one(
+        "--collector.connections.hostnames",
+        "SOURCE",
+        "off",
+        "Where peer_hostname comes from: off, or hosts (/etc/hosts below --path.rootfs).",
+        |config, text| {
+            config.connections.hostnames = match text {
+                "off" => Hostnames::Off,
+                "hosts" => Hostnames::Hosts,
+                _ => return Err(refused("off or hosts", text)),
+            };
+            Ok(())
+        },
+    ),
 ];
+
+fn cidrs(text: &str) -> Result<Vec<Cidr>, String> {
+    config::cidrs(text).map_err(|(expected, found)| refused(expected, found))
+}
 
 /// An empty list is one too: everything is summed.
 fn ipvs_labels(text: &str) -> Result<Vec<&'static str>, String> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config;
 use crate::config::Config;
+use crate::config::ExcludedKinds;
 use crate::config::Listen;
 use crate::config::LogFormat;
 use crate::config::Netns;
@@ -83,11 +84,14 @@ static GENERAL: &[Flag] = &[
         name: "--web.listen-address",
         value: "ADDRESS",
         default: ":2112",
-        help: "Where to listen: [HOST]:PORT or unix:PATH, repeatable; port 0 takes a free one, which the log tells.",
+        help: "Where to listen: [HOST]:PORT or unix:PATH, repeatable; port 0 takes a free one, which the log tells; empty: no HTTP server.",
         set: Set::Many(|config, values| {
             let parse =
                 |text: &String| Listen::parse(text).map_err(|expected| refused(expected, text));
-            config.listen = values.iter().map(parse).collect::<Result<_, _>>()?;
+            config.listen = match values {
+                [none] if none.is_empty() => Vec::new(),
+                some => some.iter().map(parse).collect::<Result<_, _>>()?,
+            };
             Ok(())
         }),
     },
@@ -134,7 +138,7 @@ static GENERAL: &[Flag] = &[
     ),
     switch(
         "--web.disable-exporter-metrics",
-        "Leave out the metrics of weir itself (process_*, weir_http_*, weir_scrape_*).",
+        "Leave out the metrics of weir itself (process_*, weir_http_*, weir_scrape_*, weir_textfile_*).",
         |config| {
             config.exporter_metrics = false;
         },
@@ -185,12 +189,28 @@ static GENERAL: &[Flag] = &[
         "5s",
         "How often rates, maxima and the retransmission ratio are sampled; 100ms at least.",
         |config, text| {
-            config.interval = duration(text)?;
-            if config.interval.as_millis() < 100 {
-                Err(refused("at least 100ms", text))
-            } else {
-                Ok(())
-            }
+            config.interval = interval(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--textfile.output",
+        "DIR",
+        "",
+        "Where to keep weir.prom for node_exporter's textfile collector, without the families that it has; empty: nowhere.",
+        |config, text| {
+            config.textfile_output = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
+            Ok(())
+        },
+    ),
+    one(
+        "--textfile.interval",
+        "DURATION",
+        "15s",
+        "How often that file is replaced; 100ms at least.",
+        |config, text| {
+            config.textfile_interval = interval(text)?;
+            Ok(())
         },
     ),
     one(
@@ -268,6 +288,16 @@ static GENERAL: &[Flag] = &[
             Ok(())
         },
     ),
+    one(
+        "--devices.exclude-kinds",
+        "KINDS",
+        "",
+        "Devices that no collector shows, whatever their names: veth, bridge-port (veth and tap devices in a bridge; its other ports stay), or veth,bridge-port.",
+        |config, text| {
+            config.excluded_kinds = excluded_kinds(text)?;
+            Ok(())
+        },
+    ),
     switch(
         "--companion",
         "node_exporter runs here too: leave out every family that it has (node_*).",
@@ -275,7 +305,7 @@ static GENERAL: &[Flag] = &[
     ),
     switch(
         "--once",
-        "Print the metrics to standard output and exit.",
+        "Print the metrics to standard output and exit; with --textfile.output write that file once and print nothing.",
         |config| config.once = true,
     ),
     one(
@@ -320,12 +350,35 @@ fn duration(text: &str) -> Result<Duration, String> {
     config::duration(text).map_err(|expected| refused(expected, text))
 }
 
-fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|interval| {
+        if interval.as_millis() < 100 {
+            Err(refused("at least 100ms", text))
+        } else {
+            Ok(interval)
+        }
+    })
+}
+
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits
         .and_then(|text| text.parse().ok())
         .filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| refused(&format!("a number from {least} to {most}"), text))
+}
+
+/// An empty list leaves nothing out.
+fn excluded_kinds(text: &str) -> Result<ExcludedKinds, String> {
+    let mut kinds = ExcludedKinds::default();
+    for name in text.split(',').filter(|_| !text.is_empty()) {
+        match name {
+            "veth" => kinds.veth = true,
+            "bridge-port" => kinds.bridge_port = true,
+            _ => return Err(refused("veth, bridge-port or veth,bridge-port", text)),
+        }
+    }
+    Ok(kinds)
 }
 
 /// Every procfs has this one file, whatever else a kernel lacks; a mistyped path would measure nothing, and succeed.

@@ -100,6 +100,12 @@ fn contradictions(config: &Config) -> Result<(), UsageError> {
             "--sockets.source: expected auto or proc with --path.procfs={procfs}, which is read as files only, found \"netlink\""
         )));
     }
+    if config.listen.is_empty() && config.textfile_output.is_none() && !config.once {
+        return Err(UsageError(
+            "--web.listen-address: expected an address where neither --textfile.output nor --once is given, found \"\""
+                .to_string(),
+        ));
+    }
     Ok(())
 }
 

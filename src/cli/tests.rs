@@ -80,6 +80,27 @@ fn both_spellings_and_empty_values() {
 }
 
 #[test]
+fn kinds_of_devices_are_words_with_commas_between() {
+    let kinds = |text: &str| {
+        let flag = format!("--devices.exclude-kinds={text}");
+        let kinds = run(&[&flag]).expect("valid").excluded_kinds;
+        (kinds.veth, kinds.bridge_port)
+    };
+    assert_eq!(kinds(""), (false, false));
+    assert_eq!(kinds("veth"), (true, false));
+    assert_eq!(kinds("bridge-port"), (false, true));
+    assert_eq!(kinds("bridge-port,veth,veth"), (true, true));
+    for bad in ["tun", "veth,", "veth bridge-port", "Veth", ","] {
+        assert_eq!(
+            error(&["--devices.exclude-kinds", bad]),
+            format!(
+                "--devices.exclude-kinds: expected veth, bridge-port or veth,bridge-port, found {bad:?}"
+            )
+        );
+    }
+}
+
+#[test]
 fn several_places_to_listen_and_none() {
     let listen = run(&["--web.listen-address=:1", "--web.listen-address", "[::1]:2"])
         .expect("valid")
@@ -89,6 +110,45 @@ fn several_places_to_listen_and_none() {
         listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [":1", "[::1]:2"]
     );
+}
+
+#[test]
+fn without_a_server_there_is_a_file_or_one_page() {
+    let none = "--web.listen-address=";
+    assert_eq!(
+        error(&[none]),
+        "--web.listen-address: expected an address where neither --textfile.output nor --once is given, found \"\""
+    );
+    assert_eq!(error(&[none, "--textfile.output="]), error(&[none]));
+    assert_eq!(error(&[none, "--textfile.interval=1m"]), error(&[none]));
+    assert!(error(&[none, "--web.listen-address=:1"]).ends_with("found \"\""));
+    for with in ["--textfile.output=/x", "--once"] {
+        assert!(run(&[none, with]).expect("valid").listen.is_empty());
+    }
+    let both = run(&["--textfile.output", "/not/there"]).expect("it may be mounted later");
+    assert_eq!(both.textfile_output, Some("/not/there".into()));
+    assert!(!both.listen.is_empty());
+    assert_eq!(
+        error(&["--textfile.output"]),
+        "--textfile.output: expected DIR, found nothing"
+    );
+    let file = "--textfile.output=/x";
+    for (bad, expected) in [
+        (
+            "0s",
+            "a duration such as 500ms, 15s or 1m30s, more than 0 and at most 24h",
+        ),
+        (
+            "15",
+            "a duration such as 500ms, 15s or 1m30s, more than 0 and at most 24h",
+        ),
+        ("99ms", "at least 100ms"),
+    ] {
+        assert_eq!(
+            error(&[file, "--textfile.interval", bad]),
+            format!("--textfile.interval: expected {expected}, found {bad:?}")
+        );
+    }
 }
 
 #[test]
@@ -183,6 +243,60 @@ fn collectors_are_switched_by_name() {
     assert_eq!(
         both,
         format!("--collector.{first}: expected on or off, found both")
+    );
+}
+
+#[test]
+fn ranges_of_peers() {
+    let flag = |name: &str, value: &str| format!("--collector.connections.{name}={value}");
+    let given = |name: &str, value: &str| {
+        run(&[&flag(name, value)])
+            .expect("valid")
+            .connections
+            .clone()
+    };
+    assert_eq!(given("exclude", "").exclude, []);
+    let ranges = given("include", "10.0.0.0/8,2001:db8::/32").include;
+    assert_eq!(
+        ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "2001:db8::/32"]
+    );
+    assert_eq!(given("group", "/24,/64").group.v6, 64);
+    assert_eq!(given("max-series", "10000").max_series, 10_000);
+    for (name, value, told) in [
+        (
+            "exclude",
+            "10.0.0.0/8,10.0.0.1/8",
+            "expected an address or a range such as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32, without bits behind the \
+             prefix, found \"10.0.0.1/8\"",
+        ),
+        (
+            "group",
+            "24",
+            "expected the lengths of IPv4's and IPv6's prefixes such as /24,/64, at most /32,/128, found \"24\"",
+        ),
+        (
+            "max-series",
+            "10001",
+            "expected a number from 1 to 10000, found \"10001\"",
+        ),
+        ("hostnames", "dns", "expected off or hosts, found \"dns\""),
+    ] {
+        assert_eq!(
+            error(&[&flag(name, value)]),
+            format!("--collector.connections.{name}: {told}")
+        );
+    }
+}
+
+#[test]
+fn peers_are_counted_when_their_collector_runs() {
+    assert!(run(&[]).expect("valid").peers().is_none());
+    assert!(
+        run(&["--collector.connections"])
+            .expect("valid")
+            .peers()
+            .is_some()
     );
 }
 

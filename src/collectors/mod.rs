@@ -3,6 +3,7 @@
 
 pub mod arp;
 pub mod bonding;
+pub mod connections;
 pub mod conntrack;
 pub mod cpu;
 pub mod entropy;
@@ -53,6 +54,7 @@ use crate::sockets::SurveyError;
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &bonding::SPEC,
+    &connections::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
     &entropy::SPEC,
@@ -86,6 +88,7 @@ pub static ALL: &[&Spec] = &[
 
 /// The collectors whose families are of one network namespace each, and can be measured in others (`--netns`).
 pub static PER_NAMESPACE: &[&Spec] = &[
+    &connections::SPEC,
     &ephemeral_ports::SPEC,
     &netdev::SPEC,
     &netstat::SPEC,

@@ -8,6 +8,7 @@ use super::Collector;
 use super::Context;
 use super::Spec;
 use crate::config::Config;
+use crate::config::Connections;
 use crate::config::SocketsSource;
 use crate::exposition;
 use crate::files::Files;
@@ -52,7 +53,11 @@ impl Tree {
 
     /// A collector made from the defaults, changed by `change`.
     pub(crate) fn make(spec: &Spec, change: impl FnOnce(&mut Config)) -> Box<dyn Collector> {
-        let mut config = Config::default();
+        // As with --once, what a thread reads is waited for.
+        let mut config = Config {
+            once: true,
+            ..Config::default()
+        };
         change(&mut config);
         (spec.make)(&config)
     }
@@ -69,7 +74,7 @@ impl Tree {
         let mut context = Context {
             files: &files,
             sampler: &Sampler::default(),
-            sockets: &mut Sockets::new(SocketsSource::Proc),
+            sockets: &mut Sockets::new(SocketsSource::Proc, Some(&Connections::default())),
             links: &mut Links::default(),
             source: None,
             left_out: None,

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -16,17 +17,12 @@ use super::Cause;
 use super::FileError;
 use super::entries;
 use super::errno;
-use crate::parse::ParseError;
 
-/// Reads and parses a regular file of at most `limit` bytes, and tells when it was last written.
+/// Reads a regular file of at most `limit` bytes, and tells when it was last written.
 ///
 /// # Errors
-/// When it is not there, no regular file, too large, or breaks its format.
-pub fn read<T>(
-    path: &Path,
-    limit: usize,
-    parse: impl FnOnce(&[u8], SystemTime) -> Result<T, ParseError>,
-) -> Result<T, FileError> {
+/// When it is not there, no regular file, or too large.
+pub fn read(path: &Path, limit: usize) -> Result<(Vec<u8>, SystemTime), FileError> {
     let failed = |cause| FileError {
         path: path.display().to_string(),
         cause,
@@ -47,7 +43,7 @@ pub fn read<T>(
     if bytes.len() > limit {
         return Err(failed(Cause::TooLarge(limit)));
     }
-    parse(&bytes, modified).map_err(|error| failed(Cause::Parse(error)))
+    Ok((bytes, modified))
 }
 
 /// The files in a directory whose names end in `suffix`, sorted by their names.
@@ -63,6 +59,13 @@ pub fn with_suffix(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, FileE
         .iter()
         .filter(|name| name.as_encoded_bytes().ends_with(suffix.as_bytes()));
     Ok(ends.map(|name| directory.join(name)).collect())
+}
+
+/// What tells a file from every other, whatever leads to it: its device and inode. `None` where there is no such file.
+#[must_use]
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// The paths that a pattern stands for, sorted: `*` is any number of bytes and `?` one byte, never a `/`. A pattern

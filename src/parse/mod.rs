@@ -14,6 +14,7 @@ pub mod dev;
 pub mod file_nr;
 #[cfg(test)]
 mod hostile;
+pub mod hosts;
 pub mod ip_local_port_range;
 pub mod ip_local_reserved_ports;
 pub mod ip_vs;

@@ -136,7 +136,7 @@ impl Namespaces {
         for identity in others {
             self.kept.entry(identity).or_insert_with(|| Kept {
                 collectors: BTreeMap::new(),
-                sockets: begun.own.of_another_namespace(),
+                sockets: begun.own.of_another_namespace(begun.config.peers()),
             });
         }
         let mut visit = Visit {

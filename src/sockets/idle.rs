@@ -24,6 +24,7 @@ use crate::parse::sockstat;
 
 use super::Source;
 use super::netlink;
+use super::peers::Peers;
 use super::proc;
 use super::survey::Survey;
 
@@ -145,7 +146,9 @@ pub(super) fn survey(
     (memory, signs): (Memory, &Signs),
 ) -> bool {
     let same = survey.source() == source && memory.is_unchanged(signs, survey);
-    if source == Source::Proc && range.is_none() && same {
+    // Who counts peers tells the ports of listeners too.
+    let states_only = range.is_none() && survey.peers().is_none();
+    if source == Source::Proc && states_only && same {
         return true;
     }
     survey.restart(source, range);
@@ -168,6 +171,12 @@ pub(super) fn survey(
         }
     };
     survey.finish();
+    // What the last walk measured of connections is over with them.
+    let quality = survey.peers.as_mut().and_then(Peers::quality_mut);
+    if let Some(quality) = quality.filter(|_| source == Source::Netlink) {
+        quality.restart();
+        quality.finish(Ok(()));
+    }
     found
 }
 
@@ -262,15 +271,15 @@ mod tests {
         tree.signs(0, 0, 0, 0)
             .write("tcp", &[HEAD, HANDSHAKE].concat())
             .write("tcp6", "broken");
-        let own = Sockets::new(SocketsSource::Auto);
-        let mut other = own.of_another_namespace();
+        let own = Sockets::new(SocketsSource::Auto, None);
+        let mut other = own.of_another_namespace(None);
         assert_eq!(scrape(&mut other, &tree.files()), (0, 0));
         tree.signs(0, 0, 1, 0).write("tcp6", HEAD);
         assert_eq!(scrape(&mut other, &tree.files()), (0, 1));
         // The own namespace is always walked.
         tree.signs(0, 0, 0, 0);
         assert_eq!(
-            scrape(&mut Sockets::new(SocketsSource::Auto), &tree.files()),
+            scrape(&mut Sockets::new(SocketsSource::Auto, None), &tree.files()),
             (0, 1)
         );
     }
@@ -281,14 +290,14 @@ mod tests {
         tree.signs(1, 0, 0, 0)
             .write("tcp", &[HEAD, LISTEN].concat())
             .write("tcp6", "broken");
-        let mut other = Sockets::new(SocketsSource::Auto).of_another_namespace();
+        let mut other = Sockets::new(SocketsSource::Auto, None).of_another_namespace(None);
         assert_eq!(scrape(&mut other, &tree.files()), (1, 1));
     }
 
     #[test]
     fn tables_of_listeners_are_read_again_only_after_a_change() {
         let tree = Tree::new("again");
-        let mut other = Sockets::new(SocketsSource::Auto).of_another_namespace();
+        let mut other = Sockets::new(SocketsSource::Auto, None).of_another_namespace(None);
         let files = tree.files();
         tree.signs(1, 0, 0, 3)
             .write("tcp", &[HEAD, LISTEN].concat())
@@ -319,7 +328,7 @@ mod tests {
     #[test]
     fn a_segment_that_came_means_a_walk_until_nothing_is_found() {
         let tree = Tree::new("segments");
-        let mut other = Sockets::new(SocketsSource::Auto).of_another_namespace();
+        let mut other = Sockets::new(SocketsSource::Auto, None).of_another_namespace(None);
         let files = tree.files();
         tree.signs(0, 0, 0, 3)
             .write("tcp", &[HEAD, HANDSHAKE].concat())

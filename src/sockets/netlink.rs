@@ -30,8 +30,8 @@ const TCPDIAG_GETSOCK: u16 = 18;
 const ALL_STATES: u32 = 0x0fff;
 /// With this alone the kernel looks at the listeners' table only, and not at the large one of all connections.
 const LISTENING: u32 = 1 << 10;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+pub(super) const AF_INET: u8 = 2;
+pub(super) const AF_INET6: u8 = 10;
 
 /// Asks for all TCP sockets of this thread's network namespace and gives each to `each`; says whether the dump was
 /// interrupted and had better be repeated.

@@ -37,8 +37,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // The flags --collector.NAME come from the list of collectors.
-    ("cli", &["config", "collectors"]),
-    ("config", &[]),
+    ("cli", &["cidr", "config", "collectors"]),
+    // Ranges of peers are given by flags and compared by the walk over the sockets.
+    ("config", &["cidr"]),
+    ("cidr", &[]),
     // What `Content-Type` says of the strings that it carries.
     ("http", &["config", "exposition", "rfc3339"]),
     (
@@ -74,9 +76,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("sampler", &["config", "devices", "files", "parse"]),
-    ("devices", &["files", "parse"]),
-    // The source that was asked for comes from the configuration.
-    ("sockets", &["config", "files", "netlink", "parse", "sys"]),
+    // What a device is, the list of devices tells; what is left out, the configuration.
+    ("devices", &["config", "files", "links", "parse"]),
+    // The source that was asked for comes from the configuration, and so does who is counted.
+    (
+        "sockets",
+        &["cidr", "config", "files", "netlink", "parse", "sys"],
+    ),
     // Which namespaces are asked for comes from the configuration.
     ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),

@@ -6,7 +6,9 @@ mod attacks;
 mod connections;
 mod harness;
 mod listening;
+mod once;
 mod process;
+mod textfile;
 
 use std::io::Read;
 use std::io::Write;

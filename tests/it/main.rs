@@ -7,6 +7,7 @@ mod companion;
 mod golden;
 mod hostile;
 mod http;
+mod kinds;
 mod readme;
 mod sampler;
 mod table;

@@ -1,8 +1,12 @@
 //! Against the running kernel, and against tools that nobody here wrote.
 
+mod addresses;
 mod capture;
 mod client;
+mod connections;
 mod devices;
+mod hanging;
+mod kinds;
 mod links;
 mod mounts;
 mod netns;
@@ -15,3 +19,5 @@ mod running;
 mod sockets;
 mod support;
 mod text;
+mod textfile;
+mod textfile_output;

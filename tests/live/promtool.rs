@@ -44,7 +44,7 @@ fn promtool_complains_about_foreign_names_only() {
 }
 
 /// The lines that promtool writes, without those about foreign names.
-fn complaints(page: &[u8]) -> Vec<String> {
+pub(crate) fn complaints(page: &[u8]) -> Vec<String> {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

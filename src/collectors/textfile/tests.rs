@@ -47,6 +47,35 @@ fn a_bad_file_costs_no_other_and_heals() {
 }
 
 #[test]
+fn the_own_file_is_passed_over() {
+    let own = format!("{HELP}a 1\n# HELP weir_build_info Build.\nweir_build_info 1\n");
+    let files = [
+        (TEXTFILE, own.as_str()),
+        (
+            "other.prom",
+            "# HELP b Something of another program.\nb 1\n",
+        ),
+    ];
+    let (tree, mut collector, text) = scraped("textfile-own", &files);
+    assert_eq!(text, "b 1\nnode_textfile_scrape_error 1\n", "another's");
+    symlink(tree.path("text"), tree.path("link")).expect("a link");
+    symlink(TEXTFILE, tree.path("text/linked.prom")).expect("a link");
+    for output in ["text", "text/", "link"] {
+        collector = Tree::make(&SPEC, |config| {
+            config.textfile_directories = vec![tree.path("t?xt")];
+            config.textfile_output = Some(tree.path(output));
+        });
+        let text = again(&tree, &mut *collector);
+        assert_eq!(text, "b 1\nnode_textfile_scrape_error 0\n", "{output}");
+    }
+    // It may not be written yet.
+    fs::remove_file(tree.path("text/linked.prom")).expect("a link");
+    fs::remove_file(tree.path("text").join(TEXTFILE)).expect("a file");
+    let text = again(&tree, &mut *collector);
+    assert_eq!(text, "b 1\nnode_textfile_scrape_error 0\n");
+}
+
+#[test]
 fn no_series_and_no_type_line_twice() {
     let second = format!("{HELP}a{{x=\"2\"}} 2\n");
     let other_help = "# HELP a Another sentence about it.\na{x=\"3\"} 3\n";
@@ -78,7 +107,8 @@ fn no_series_and_no_type_line_twice() {
     let mut batch = Batch::default();
     let mut taken = Taken::default();
     for file in ["1", "2"] {
-        taken.read(&tree.path(&format!("text/{file}.prom")), &mut batch);
+        let path = tree.path(&format!("text/{file}.prom"));
+        taken.read(&reader::read(path), &mut batch);
     }
     assert_eq!((batch.families().len(), batch.samples().len()), (1, 2));
 }
@@ -121,7 +151,7 @@ fn what_is_no_regular_file_or_too_large_is_refused() {
     assert_eq!(again(&tree, &mut *collector), refused, "a FIFO");
     fs::remove_file(&odd).expect("a FIFO");
     let large = fs::File::create(&odd).expect("a file");
-    large.set_len(FILE as u64 + 1).expect("a hole");
+    large.set_len(reader::FILE as u64 + 1).expect("a hole");
     assert_eq!(again(&tree, &mut *collector), refused, "too large");
 }
 
