@@ -306,3 +306,22 @@ fn help_and_version_are_printed() {
     assert!(error(&["-h"]).contains("Usage: weir"));
     assert!(error(&["--version"]).starts_with(&format!("weir {VERSION_NUMBER} (commit ")));
 }
+
+#[test]
+fn network_namespaces_are_all_or_names() {
+    use crate::config::Netns;
+    assert_eq!(run(&[]).expect("no flags").netns, Netns::Own);
+    assert_eq!(run(&["--netns", "all"]).expect("valid").netns, Netns::All);
+    let named = Netns::Named(vec!["red".to_string(), "blue".to_string()]);
+    assert_eq!(run(&["--netns=red,blue"]).expect("valid").netns, named);
+    assert_eq!(
+        error(&["--netns="]),
+        "--netns: expected all, or names separated by commas, found \"\""
+    );
+    assert_eq!(
+        error(&["--netns=all,red"]),
+        "--netns: expected all without other names, or names separated by commas, found \"all,red\""
+    );
+    assert!(error(&["--netns", "a", "--netns", "b"]).contains("expected once"));
+    assert!(error(&["--limit.netns=0"]).contains("a number from 1 to 10000"));
+}

@@ -86,6 +86,16 @@ pub static ALL: &[&Spec] = &[
     &xfrm::SPEC,
 ];
 
+/// The collectors whose families are of one network namespace each, and can be measured in others (`--netns`).
+pub static PER_NAMESPACE: &[&Spec] = &[
+    &connections::SPEC,
+    &ephemeral_ports::SPEC,
+    &netdev::SPEC,
+    &netstat::SPEC,
+    &sockstat::SPEC,
+    &tcpstat::SPEC,
+];
+
 /// What is known of a collector without making one.
 pub struct Spec {
     /// Its name in flags, in `collect[]` and in the label `collector`.
@@ -105,6 +115,12 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Whether it is asked in every network namespace that is measured, so that its families have the label `netns` then.
+    #[must_use]
+    pub fn per_namespace(&self) -> bool {
+        PER_NAMESPACE.iter().any(|spec| std::ptr::eq(*spec, self))
+    }
+
     /// Every family that it declares.
     pub fn declared(&self) -> impl Iterator<Item = &'static Desc> {
         let listed = self.families.iter().chain(self.patterns).copied();
@@ -137,8 +153,8 @@ pub fn is_node_exporters(family: &str) -> bool {
     family.starts_with("node_")
 }
 
-/// One question, asked at each scrape.
-pub trait Collector {
+/// One question, asked at each scrape. Another network namespace is measured in a thread that goes there.
+pub trait Collector: Send {
     /// Writes what it finds into the batch. What it wrote is taken back when it fails.
     ///
     /// # Errors

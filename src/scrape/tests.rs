@@ -1,4 +1,6 @@
 use super::*;
+use crate::collectors::CollectError;
+use crate::collectors::Collector;
 use crate::metric::NO_LABELS;
 use std::path::Path;
 

@@ -52,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "links",
             "log",
             "metric",
+            "netns",
             "sampler",
             "sockets",
         ],
@@ -82,6 +83,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "sockets",
         &["cidr", "config", "files", "netlink", "parse", "sys"],
     ),
+    // Which namespaces are asked for comes from the configuration.
+    ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),

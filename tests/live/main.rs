@@ -9,6 +9,7 @@ mod hanging;
 mod kinds;
 mod links;
 mod mounts;
+mod netns;
 mod node_exporter;
 mod process;
 mod prometheus;
