@@ -1,8 +1,10 @@
-//! What rtnetlink tells of routes and of queueing disciplines; the devices, which both give as numbers, are in links/.
+//! What rtnetlink tells of routes and of queueing disciplines, and the filters that it takes; the devices, which all of
+//! them give as numbers, are in links/.
 //!
-//! rtnetlink(7) and include/uapi/linux/rtnetlink.h, since Linux 2.2. No privilege is needed. Routes and disciplines are
-//! given one by one as they come: neither list is held.
+//! rtnetlink(7) and include/uapi/linux/rtnetlink.h, since Linux 2.2. No privilege is needed but to change filters. Routes
+//! and disciplines are given one by one as they come: neither list is held.
 
+pub mod filters;
 pub mod qdiscs;
 pub mod routes;
 
