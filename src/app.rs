@@ -35,9 +35,14 @@ use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::scrape::Outcome;
+use crate::tc::attach::Settings;
+use crate::tc::attach::Watch;
 
 /// How long an answer in flight may take after SIGTERM.
 const DRAIN: Duration = Duration::from_millis(800);
+
+/// How long `--once` waits for the TC counters to be attached.
+const SETTLE: Duration = Duration::from_secs(30);
 
 /// The least age at which the last successful sample is stale.
 const STALE: Duration = Duration::from_secs(30);
@@ -122,10 +127,12 @@ impl<'a> App<'a> {
     fn new(config: &'a Config, files: Files) -> Result<Self, RunError> {
         let instruments =
             Instruments::new(cli::COMMIT, cli::target()).map_err(RunError::Instruments)?;
+        let counts = config.collectors.contains(&"tc") && files.live();
+        let tc = counts.then(|| Watch::start(Settings::new(config)));
         Ok(Self {
             config,
             engine: Engine::new(config, files),
-            sampler: Sampler::new(config),
+            sampler: Sampler::new(config).with_tc(tc),
             instruments,
             started: Instant::now(),
             process: Process::begin(),
@@ -139,6 +146,9 @@ impl<'a> App<'a> {
     }
 
     fn print_once(&mut self) -> Result<(), RunError> {
+        if let Some(tc) = self.sampler.tc() {
+            tc.watch().settle(SETTLE);
+        }
         self.sampler.tick(self.engine.files(), Instant::now());
         let text = self.render(&[], &[]).unwrap_or_else(String::into_bytes);
         print(&text)

@@ -88,6 +88,14 @@ pub struct Config {
     pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
+    /// The interfaces of tc; without an include pattern loopback and veth are left out.
+    pub tc_devices: DeviceFilter,
+    /// How tc attaches its programs.
+    pub tc_attach: TcAttach,
+    /// Whether tc shows only interfaces over which something went.
+    pub tc_active_only: bool,
+    /// Whether tc counts by IP version and protocol too.
+    pub tc_protocols: bool,
     /// Print the metrics once and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -158,6 +166,17 @@ pub enum SocketsSource {
     Netlink,
     /// /proc/net/tcp and tcp6.
     Proc,
+}
+
+/// How the TC counters are attached (`--collector.tc.attach`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcAttach {
+    /// TCX links where the kernel has them, else clsact.
+    Auto,
+    /// TCX links or an error.
+    Tcx,
+    /// Filters of the discipline clsact.
+    Clsact,
 }
 
 /// How lines are logged.
@@ -262,6 +281,10 @@ impl Default for Config {
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
+            tc_devices: DeviceFilter::default(),
+            tc_attach: TcAttach::Auto,
+            tc_active_only: false,
+            tc_protocols: false,
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

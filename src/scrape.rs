@@ -206,6 +206,7 @@ impl Engine {
                     links: &mut self.links,
                     source: None,
                     left_out: None,
+                    verdict: None,
                 };
                 active.run(&self.config, &mut context, &mut self.batch);
                 health.push((
@@ -275,10 +276,11 @@ impl Active {
             context.left_out = None;
         }
         if let Some(verdict) = self.spec.verdict {
+            let good = error.is_none() && context.verdict != Some(false);
             batch.push(
                 verdict,
                 crate::metric::NO_LABELS,
-                if error.is_none() { 1.0 } else { 0.0 },
+                f64::from(u8::from(good)),
             );
         }
         let before = self.outcome.take().and_then(|outcome| outcome.error);

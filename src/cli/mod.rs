@@ -100,6 +100,12 @@ fn contradictions(config: &Config) -> Result<(), UsageError> {
             "--sockets.source: expected auto or proc with --path.procfs={procfs}, which is read as files only, found \"netlink\""
         )));
     }
+    if config.collectors.contains(&"tc") && !live {
+        let procfs = config.procfs.display();
+        return Err(UsageError(format!(
+            "--collector.tc: expected --path.procfs=/proc, found {procfs}, which is read as files only: nothing can be attached to it"
+        )));
+    }
     Ok(())
 }
 
