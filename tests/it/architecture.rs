@@ -101,6 +101,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
+    ("libc", &["sys"]),
     ("pico_args", &["cli"]),
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
