@@ -34,5 +34,5 @@ pub mod rtnetlink;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;
-
+pub mod sys;
 pub mod tc;

@@ -277,11 +277,7 @@ impl Active {
         }
         if let Some(verdict) = self.spec.verdict {
             let good = error.is_none() && context.verdict != Some(false);
-            batch.push(
-                verdict,
-                crate::metric::NO_LABELS,
-                f64::from(u8::from(good)),
-            );
+            batch.push(verdict, crate::metric::NO_LABELS, f64::from(u8::from(good)));
         }
         let before = self.outcome.take().and_then(|outcome| outcome.error);
         match (&before, &error) {

@@ -118,8 +118,10 @@ static PROTOCOL_BYTES: Desc = Desc::counter(
     "Bytes on the wire, link-layer headers included, by IP version and protocol since the interface was attached to, counted by eBPF at the TC layer.",
 );
 
-const DIRECTIONS: [(Direction, &str); 2] =
-    [(Direction::Ingress, "ingress"), (Direction::Egress, "egress")];
+const DIRECTIONS: [(Direction, &str); 2] = [
+    (Direction::Ingress, "ingress"),
+    (Direction::Egress, "egress"),
+];
 const IP_VERSIONS: [&str; 2] = ["4", "6"];
 const PROTOCOLS: [&str; 4] = ["tcp", "udp", "icmp", "other"];
 
@@ -145,11 +147,7 @@ impl Collector for Tc {
         }
         context.source = state.method.map(Method::word);
         context.left_out = Some(state.left_out);
-        batch.push(
-            &COLLECTIONS,
-            NO_LABELS,
-            float(context.sampler.ticks()),
-        );
+        batch.push(&COLLECTIONS, NO_LABELS, float(context.sampler.ticks()));
         if let Some(seconds) = tc.last_success().and_then(since_1970) {
             batch.push(&LAST_COLLECTION, NO_LABELS, seconds);
         }

@@ -84,7 +84,11 @@ impl Tc {
             return;
         };
         let mut complete = state.is_up();
-        for interface in state.interfaces.iter().filter(|interface| interface.attached) {
+        for interface in state
+            .interfaces
+            .iter()
+            .filter(|interface| interface.attached)
+        {
             let Some(counts) = counts(&state, interface.ifindex) else {
                 complete = false;
                 continue;

@@ -22,7 +22,7 @@ use crate::rtnetlink::filters::Filter;
 use crate::rtnetlink::filters::Hook;
 use crate::rtnetlink::filters::Place;
 
-use super::AttachError;
+use crate::tc::attach::AttachError;
 
 /// Before what people add without a preference (49152 and below), and not where others put themselves (1).
 const PLACE: Place = Place {

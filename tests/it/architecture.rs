@@ -72,7 +72,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tc",
         ],
     ),
-    ("sampler", &["config", "devices", "files", "parse"]),
+    // The ticks sample the TC counters too.
+    ("sampler", &["config", "devices", "files", "parse", "tc"]),
     ("devices", &["files", "parse"]),
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "netlink", "parse", "sys"]),
@@ -80,7 +81,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
-    ("tc", &["files", "parse", "sys"]),
+    // It follows the devices that it attaches to.
+    (
+        "tc",
+        &[
+            "config",
+            "files",
+            "links",
+            "netlink",
+            "parse",
+            "rtnetlink",
+            "sys",
+        ],
+    ),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
     ("instruments", &["metric", "parse"]),
@@ -101,6 +114,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
+    ("libc", &["sys"]),
     ("pico_args", &["cli"]),
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),

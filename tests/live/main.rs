@@ -13,4 +13,5 @@ mod promtool;
 mod running;
 mod sockets;
 mod support;
+mod tc_programs;
 mod text;

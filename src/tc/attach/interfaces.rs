@@ -119,9 +119,10 @@ impl<A> Interfaces<A> {
     pub(super) fn step(&self, now: Instant) -> Step {
         let (wanted, _) = self.wanted();
         let wanted: BTreeMap<u32, &Known<A>> = wanted.collect();
-        let surplus = self.known.iter().find(|(ifindex, known)| {
-            known.attachment.is_some() && !wanted.contains_key(ifindex)
-        });
+        let surplus = self
+            .known
+            .iter()
+            .find(|(ifindex, known)| known.attachment.is_some() && !wanted.contains_key(ifindex));
         if let Some((ifindex, _)) = surplus {
             return Step::Detach(*ifindex);
         }

@@ -17,6 +17,7 @@ use crate::sys::bpf;
 use crate::sys::bpf::TcxAttach;
 use crate::tc::Programs;
 use crate::tc::clsact;
+use crate::tc::counters::DEVICES;
 
 use super::AttachError;
 use super::Method;
@@ -68,8 +69,9 @@ pub(super) fn run(settings: Settings, shared: &Shared, stop: &UnixStream) {
     };
     let loaded = Some(Arc::clone(&programs));
     shared.change(|state| state.programs = loaded);
+    let limit = settings.limit.min(DEVICES as usize);
     let mut worker = Worker {
-        interfaces: Interfaces::new(settings.devices.clone(), settings.limit),
+        interfaces: Interfaces::new(settings.devices.clone(), limit),
         settings,
         shared,
         stop,
@@ -164,7 +166,9 @@ impl Worker<'_> {
             }
         }
         if lost {
-            log::debug!("network devices changed faster than they could be followed: listing them anew");
+            log::debug!(
+                "network devices changed faster than they could be followed: listing them anew"
+            );
             self.scan()?;
         }
         Ok(())

@@ -59,7 +59,12 @@ fn names(interfaces: &Interfaces<u32>) -> Vec<String> {
 
 #[test]
 fn loopback_and_veth_are_left_out_unless_asked_for() {
-    let links = [lo(), link(2, "eth0"), veth(3, "veth0"), link(4, "veth-named")];
+    let links = [
+        lo(),
+        link(2, "eth0"),
+        veth(3, "veth0"),
+        link(4, "veth-named"),
+    ];
     let mut interfaces = Interfaces::new(filter("", "^none$"), 100);
     interfaces.scanned(&links);
     assert_eq!(settle(&mut interfaces).0, [2, 4]);

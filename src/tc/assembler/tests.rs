@@ -1,0 +1,1 @@
+//! Instructions against known encodings.
