@@ -13,5 +13,6 @@ mod promtool;
 mod running;
 mod sockets;
 mod support;
+mod tc;
 mod tc_programs;
 mod text;

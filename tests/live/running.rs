@@ -123,13 +123,21 @@ impl Namespace {
 
     /// Connects to a server inside; the connection may be used from anywhere.
     pub(crate) fn connect(&self, address: &str) -> io::Result<Client<TcpStream>> {
+        self.inside(|| Client::connect(address))
+    }
+
+    /// Calls `what` inside; the sockets that it makes may be used from anywhere.
+    pub(crate) fn inside<T: Send>(
+        &self,
+        what: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<T> {
         let namespace = fs::File::open(Path::new("/run/netns").join(&self.name))?;
         thread::scope(|scope| {
             // A thread of its own enters, and ends there.
             let inside = scope.spawn(|| {
                 let kind = Some(LinkNameSpaceType::Network);
                 move_into_link_name_space(namespace.as_fd(), kind)?;
-                Client::connect(address)
+                what()
             });
             inside.join().unwrap()
         })

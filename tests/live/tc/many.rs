@@ -1,0 +1,86 @@
+//! Two hundred interfaces: attaching to them takes seconds in which scrapes go on as ever.
+
+use std::fs;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::running::Directory;
+use crate::running::Namespace;
+use crate::running::WEIR;
+use crate::support::skip;
+
+use super::setup::Meter;
+use super::setup::namespace;
+
+const INTERFACES: usize = 200;
+
+/// What a scrape may be late by.
+const DELAY: Duration = Duration::from_millis(50);
+
+#[test]
+fn attaching_two_hundred_interfaces_delays_no_scrape() {
+    let namespace = match namespace() {
+        Ok(namespace) => namespace,
+        Err(reason) => return skip(&reason),
+    };
+    let directory = Directory::new();
+    let batch = directory.0.join("links");
+    let links: String = (0..INTERFACES / 2)
+        .map(|number| format!("link add name near{number} type veth peer name far{number}\n"))
+        .collect();
+    fs::write(&batch, links).unwrap();
+    namespace.run("ip", ["-batch", batch.to_str().unwrap()]);
+    // Whatever else this machine does may delay a scrape too, but not each time by chance.
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let (during, afterwards) = measured(&namespace);
+        told.push(format!(
+            "{during:?} while attaching, {afterwards:?} afterwards"
+        ));
+        if during <= afterwards + DELAY {
+            println!("{told:?}");
+            return;
+        }
+    }
+    panic!("the slowest scrape: {told:?}");
+}
+
+/// The slowest scrape while interfaces are being attached, and the slowest of as many afterwards. The page has all
+/// families, those that want the kernel's lock for devices among them.
+fn measured(namespace: &Namespace) -> (Duration, Duration) {
+    let words = [
+        "--collector.tc.device-include=.",
+        "--collector.tc.attach=tcx",
+    ];
+    let meter = Meter::launch(&mut namespace.command(WEIR), &words);
+    let scrape = || {
+        let begin = Instant::now();
+        let page = meter.get("/metrics").unwrap();
+        (begin.elapsed(), page)
+    };
+    let done = |page: &str| {
+        page.matches("weir_tc_interface_attached{").count() > INTERFACES && {
+            let waiting = |line: &str| {
+                line.starts_with("weir_tc_interface_attached{") && line.ends_with(" 0")
+            };
+            !page.lines().any(waiting)
+        }
+    };
+    let (mut during, mut scrapes) = (Duration::ZERO, 0);
+    loop {
+        let (time, page) = scrape();
+        if done(&page) {
+            break;
+        }
+        during = during.max(time);
+        scrapes += 1;
+        assert!(scrapes < 100_000, "{}", meter.log());
+    }
+    assert!(
+        scrapes > 10,
+        "attached before anything could be measured: {scrapes} scrapes"
+    );
+    let afterwards = (0..scrapes).map(|_| scrape().0).max().unwrap_or_default();
+    meter.stop();
+    (during, afterwards)
+}
