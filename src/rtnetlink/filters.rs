@@ -11,7 +11,8 @@
 //!
 //! Traps:
 //! - A device has one discipline for what comes in: clsact, or the older ingress. An ingress takes a filter meant for
-//!   egress and runs it on ingress (`ingress_tcf_block` does not look at the class), so its kind is to be asked for first.
+//!   egress and runs it on ingress (`ingress_tcf_block` does not look at the class), so its kind is to be looked up
+//!   first: in a dump, since the kernel tells one discipline to everybody who listens (NLM_F_ECHO) or to nobody.
 //! - A dump shows each preference in use with the handle 0, and then each of its filters.
 //! - A direct-action program that answers TC_ACT_UNSPEC lets the next filter decide; one that answers TC_ACT_OK ends
 //!   the walk, and what stands behind it sees nothing.
@@ -118,25 +119,6 @@ pub fn remove_clsact(index: u32) -> Result<(), NetlinkError> {
     let mut body = tcmsg(index, HANDLE, PARENT, 0);
     push(&mut body, TCA_KIND, CLSACT);
     request("RTM_DELQDISC", RTM_DELQDISC, &body).change(0)
-}
-
-/// Whether the discipline for what comes in is a clsact, and not an ingress.
-///
-/// # Errors
-/// When the kernel refuses: ENOENT where there is neither.
-pub fn has_clsact(index: u32) -> Result<bool, NetlinkError> {
-    let body = tcmsg(index, HANDLE, PARENT, 0);
-    let request = Request {
-        answer: RTM_NEWQDISC,
-        ..request("RTM_GETQDISC", RTM_GETQDISC, &body)
-    };
-    let mut found = false;
-    request.ask(|payload| {
-        let (_, rest) = header(payload)?;
-        found = is_kind(rest, CLSACT)?;
-        Ok(())
-    })?;
-    Ok(found)
 }
 
 /// Gives the index of each device that has a clsact to `each`; says whether the dump was interrupted.

@@ -76,7 +76,7 @@ impl Standing {
 pub(super) fn attach(index: u32, programs: [BorrowedFd<'_>; 2]) -> Result<(), AttachError> {
     let mut made = filters::add_clsact(index)?;
     if !made {
-        if !filters::has_clsact(index)? {
+        if !devices()?.contains(&index) {
             return Err(AttachError::Ingress);
         }
         let standing = standing(index)?;

@@ -87,7 +87,7 @@ fn pings_of_known_sizes_are_counted_to_the_byte() {
         assert_eq!(counted, since(ends.kernel(), before.1), "{method}");
         assert_eq!(counted[0], counted[1].mirrored(), "{method}");
         assert_eq!(counted[0].egress.packets, 40 + 3 * 4, "{method}");
-        ends.meters.map(Meter::stop);
+        ends.meters.into_iter().for_each(Meter::stop);
     }
 }
 
@@ -123,7 +123,7 @@ fn bulk_tcp_is_counted_as_on_the_wire() {
             } else {
                 assert_eq!(counted, kernel, "{told}");
             }
-            ends.meters.map(Meter::stop);
+            ends.meters.into_iter().for_each(Meter::stop);
         }
     }
 }
@@ -159,7 +159,7 @@ fn traffic_is_the_same_with_and_without_the_programs() {
                 .collect();
             let ends = Ends::measured(&pair, &words);
             assert_eq!(load(), without, "{words:?}");
-            ends.meters.map(Meter::stop);
+            ends.meters.into_iter().for_each(Meter::stop);
         }
     }
     assert_eq!(load(), without, "afterwards");
