@@ -10,7 +10,7 @@
 
 pub mod assembler;
 pub mod counters;
-mod program;
+pub mod program;
 
 use std::ffi::CStr;
 use std::fmt;
