@@ -13,6 +13,7 @@ mod encoding;
 mod floor;
 mod isolation;
 mod load;
+mod programs;
 mod report;
 mod rivals;
 
@@ -109,6 +110,7 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
     idle(isolated, &mut goals)?;
     goals.at_most("size of the binary, bytes", BINARY, report::float(size));
     goals.at_most("encoding 10,000 samples, ms", 2.0, encoding::milliseconds());
+    programs::goals(&mut goals);
     match run_crowded() {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),

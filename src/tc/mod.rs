@@ -12,7 +12,7 @@ pub mod assembler;
 pub mod attach;
 mod clsact;
 pub mod counters;
-mod program;
+pub mod program;
 
 use std::ffi::CStr;
 use std::fmt;

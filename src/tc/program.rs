@@ -30,6 +30,7 @@ use super::assembler::Condition::Is;
 use super::assembler::Condition::IsNot;
 use super::assembler::Function;
 use super::assembler::Label;
+use super::assembler::Register;
 use super::assembler::Register::R0;
 use super::assembler::Register::R1;
 use super::assembler::Register::R2;
@@ -108,36 +109,35 @@ const EXTENSIONS: usize = 6;
 
 /// What a program is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Variant {
+pub struct Variant {
     /// Which packets it sees.
-    pub(super) direction: Direction,
+    pub direction: Direction,
     /// Whether it tells protocols apart.
-    pub(super) protocols: bool,
+    pub protocols: bool,
     /// Whether the kernel tells `gso_size`.
-    pub(super) gso_size: bool,
+    pub gso_size: bool,
 }
 
 /// The program as a kernel of this byte order reads it.
 ///
 /// # Errors
 /// When the program is written wrongly.
-pub(super) fn assemble(
+pub fn assemble(
     variant: Variant,
     map: BorrowedFd<'_>,
     order: ByteOrder,
 ) -> Result<Vec<[u8; 8]>, AssemblyError> {
     let mut assembler = Assembler::default();
     let a = &mut assembler;
-    let (end, single, many, segments_known, add) =
-        (a.label(), a.label(), a.label(), a.label(), a.label());
+    let (many, segments_known, add, end) = (a.label(), a.label(), a.label(), a.label());
     find_counters(a, variant, map, end);
     count_skb(a);
     if variant.protocols {
         network_layer(a, variant);
     }
-    branch_on_segments(a, variant, [single, many, segments_known]);
+    branch_on_segments(a, variant, many, segments_known);
 
-    a.place(single);
+    // One packet.
     a.set(R2, 1);
     a.load(Word, R1, R6, length(variant));
     a.jump(add);
@@ -204,16 +204,15 @@ fn count_skb(a: &mut Assembler) {
 }
 
 /// Adds a register to a counter.
-fn add_to(a: &mut Assembler, counter: i16, amount: super::assembler::Register) {
+fn add_to(a: &mut Assembler, counter: i16, amount: Register) {
     a.load(Double, R3, R7, counter);
     a.add(R3, amount);
     a.store(Double, R7, counter, R3);
 }
 
-/// Goes on with what follows, the first label, for a socket buffer of one packet; to the second for one of many whose
-/// headers must be read; to the third for one that needs no more than R2, the number of its packets.
-fn branch_on_segments(a: &mut Assembler, variant: Variant, labels: [Label; 3]) {
-    let [_, many, segments_known] = labels;
+/// Goes on with what follows for a socket buffer of one packet; to `many` where headers must be read to know how many
+/// there are, or how long; to `segments_known` where R2, the number of packets, is all that is needed.
+fn branch_on_segments(a: &mut Assembler, variant: Variant, many: Label, segments_known: Label) {
     a.load(Word, R2, R6, SKB_GSO_SEGS);
     match variant.direction {
         Direction::Ingress => a.jump_if(R2, Above, 1, many),
