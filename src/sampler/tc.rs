@@ -116,3 +116,39 @@ fn counts(state: &State, ifindex: u32) -> Option<[Counts; 2]> {
     let read = |direction| programs.read(ifindex, direction).ok().flatten();
     Some([read(Direction::Ingress)?, read(Direction::Egress)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(packets: u64, bytes: u64) -> Counts {
+        Counts {
+            packets,
+            bytes,
+            ..Counts::default()
+        }
+    }
+
+    #[test]
+    fn rates_are_over_the_time_that_really_passed() {
+        let rates = TcRates::between(&counts(10, 1000), &counts(30, 9000), 8.0);
+        let expected = TcRates {
+            packets: 2.5,
+            bytes: 1000.0,
+        };
+        assert_eq!(rates, Some(expected));
+        let back = TcRates::between(&counts(10, 1000), &counts(11, 999), 8.0);
+        assert_eq!(back, None, "a counter went back");
+    }
+
+    #[test]
+    fn active_is_more_than_a_packet_in_ten_seconds_either_way() {
+        let packets = |packets| TcRates {
+            packets,
+            bytes: 0.0,
+        };
+        let active = |one, other| TcRates::is_active(&[packets(one), packets(other)]);
+        assert!(active(0.2, 0.0) && active(0.0, 0.2));
+        assert!(!active(0.1, 0.1) && !active(0.0, 0.0));
+    }
+}

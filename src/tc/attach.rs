@@ -124,9 +124,12 @@ impl State {
     /// attached to.
     #[must_use]
     pub fn is_up(&self) -> bool {
+        self.error.is_none() && self.programs.is_some() && self.attached_as_wanted()
+    }
+
+    fn attached_as_wanted(&self) -> bool {
         let attached = self.interfaces.iter().any(|interface| interface.attached);
-        let nothing_to_do = self.settled && self.interfaces.is_empty();
-        self.error.is_none() && self.programs.is_some() && (attached || nothing_to_do)
+        attached || self.settled && self.interfaces.is_empty()
     }
 }
 
@@ -238,5 +241,85 @@ fn wait(stop: &UnixStream, also: Option<&dyn AsFd>, limit: Option<Duration>) -> 
             thread::sleep(Duration::from_millis(100));
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watch(thread: impl FnOnce() + Send + 'static) -> Watch {
+        Watch {
+            shared: Arc::default(),
+            stop: None,
+            thread: Some(thread::spawn(thread)),
+        }
+    }
+
+    #[test]
+    fn a_thread_that_ended_by_itself_is_told() {
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let watch = watch(move || {
+            let _ = ends.recv();
+        });
+        assert!(watch.state().is_ok());
+        drop(end);
+        while !watch.thread.as_ref().unwrap().is_finished() {
+            thread::yield_now();
+        }
+        let told = watch.state().err().map(|error| error.to_string());
+        assert!(told.unwrap().contains("restart weir"));
+    }
+
+    #[test]
+    fn up_is_attached_or_nothing_to_attach_to() {
+        let interface = |attached| Interface {
+            ifindex: 2,
+            name: "eth0".into(),
+            attached,
+            error: None,
+        };
+        let up = |settled, interfaces: &[bool]| {
+            let interfaces = interfaces.iter().copied().map(interface).collect();
+            State {
+                settled,
+                interfaces,
+                ..State::default()
+            }
+            .attached_as_wanted()
+        };
+        assert!(up(true, &[false, true]) && up(false, &[true]));
+        assert!(up(true, &[]), "nothing is wanted");
+        assert!(!up(false, &[]), "nothing is known yet");
+        assert!(!up(true, &[false, false]));
+        // Not loaded.
+        assert!(!State::default().is_up());
+    }
+
+    #[test]
+    fn settling_ends_with_the_last_try_with_an_error_and_with_patience() {
+        let begin = std::time::Instant::now();
+        let watch = watch(|| ());
+        watch.settle(Duration::from_millis(1));
+        watch.shared.change(|state| state.settled = true);
+        watch.settle(Duration::from_secs(3600));
+        watch.shared.change(|state| {
+            state.settled = false;
+            state.error = Some(Arc::new(AttachError::Ingress));
+        });
+        watch.settle(Duration::from_secs(3600));
+        assert!(begin.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn waiting_ends_when_the_other_end_is_closed() {
+        let (held, polled) = UnixStream::pair().unwrap();
+        assert!(!wait(&polled, None, Some(Duration::ZERO)));
+        let (mut told, other) = UnixStream::pair().unwrap();
+        std::io::Write::write_all(&mut told, b"x").unwrap();
+        assert!(!wait(&polled, Some(&other), None), "that was the other one");
+        drop(held);
+        assert!(wait(&polled, Some(&other), None));
+        assert!(wait(&polled, None, None));
     }
 }

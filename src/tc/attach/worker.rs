@@ -190,10 +190,23 @@ impl Worker<'_> {
         };
         self.shared.changed.notify_all();
         if settled && !before {
-            let (interfaces, _) = self.interfaces.report();
-            let attached = interfaces.iter().filter(|interface| interface.attached);
-            let by = method.map_or("nothing", Method::word);
-            log::info!(interfaces = attached.count(), by = by; "counting at the TC layer");
+            self.announce();
+        }
+    }
+
+    /// Says once how it went. Why an interface is not counted was said when that was found.
+    fn announce(&self) {
+        let (interfaces, _) = self.interfaces.report();
+        let attached = interfaces.iter().filter(|interface| interface.attached);
+        let attached = attached.count();
+        match self.method {
+            Some(method) if attached > 0 => {
+                log::info!(interfaces = attached, by = method.word(); "counting at the TC layer");
+            }
+            _ if interfaces.is_empty() => log::info!(
+                "no interface to count at the TC layer: loopback and veth are left out unless --collector.tc.device-include brings them in"
+            ),
+            _ => {}
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::running::Directory;
 use crate::running::Namespace;
 use crate::running::WEIR;
+use crate::running::wait_until;
 use crate::support::skip;
 
 use super::setup::Meter;
@@ -23,13 +24,7 @@ fn attaching_two_hundred_interfaces_delays_no_scrape() {
         Ok(namespace) => namespace,
         Err(reason) => return skip(&reason),
     };
-    let directory = Directory::new();
-    let batch = directory.0.join("links");
-    let links: String = (0..INTERFACES / 2)
-        .map(|number| format!("link add name near{number} type veth peer name far{number}\n"))
-        .collect();
-    fs::write(&batch, links).unwrap();
-    namespace.run("ip", ["-batch", batch.to_str().unwrap()]);
+    add_pairs(&namespace, INTERFACES / 2);
     // Whatever else this machine does may delay a scrape too, but not each time by chance.
     let mut told = Vec::new();
     for _ in 0..3 {
@@ -43,6 +38,51 @@ fn attaching_two_hundred_interfaces_delays_no_scrape() {
         }
     }
     panic!("the slowest scrape: {told:?}");
+}
+
+/// Pairs of interfaces, near0 and far0 upwards.
+fn add_pairs(namespace: &Namespace, pairs: usize) {
+    let directory = Directory::new();
+    let batch = directory.0.join("links");
+    let links: String = (0..pairs)
+        .map(|number| format!("link add name near{number} type veth peer name far{number}\n"))
+        .collect();
+    fs::write(&batch, links).unwrap();
+    namespace.run("ip", ["-batch", batch.to_str().unwrap()]);
+}
+
+/// More reports at once than a socket holds while its reader waits for the kernel: what is lost is listed anew.
+#[test]
+fn interfaces_that_come_all_at_once_are_all_counted() {
+    let namespace = match namespace() {
+        Ok(namespace) => namespace,
+        Err(reason) => return skip(&reason),
+    };
+    let words = ["--log.level=debug", "--collector.tc.device-exclude=^far"];
+    let meter = Meter::start(&namespace, &words);
+    meter.attached(&namespace, "lo");
+    const PAIRS: usize = 100;
+    add_pairs(&namespace, PAIRS);
+    let attached = || {
+        let page = meter.get("/metrics").unwrap();
+        let attached =
+            |line: &&str| line.starts_with("weir_tc_interface_attached{") && line.ends_with(" 1");
+        page.lines().filter(attached).count()
+    };
+    wait_until("all are counted", || attached() == 1 + PAIRS);
+    let lost = meter
+        .log()
+        .contains("changed faster than they could be followed");
+    println!("reports were lost: {lost}");
+    let words: Vec<String> = (0..PAIRS)
+        .map(|number| format!("link del near{number}\n"))
+        .collect();
+    let directory = Directory::new();
+    let batch = directory.0.join("links");
+    fs::write(&batch, words.concat()).unwrap();
+    namespace.run("ip", ["-batch", batch.to_str().unwrap()]);
+    wait_until("all are gone", || attached() == 1);
+    meter.stop();
 }
 
 /// The slowest scrape while interfaces are being attached, and the slowest of as many afterwards. The page has all
