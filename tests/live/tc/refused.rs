@@ -6,6 +6,7 @@ use crate::support::skip;
 
 use super::setup::Meter;
 use super::setup::joined;
+use super::setup::ping;
 
 #[test]
 fn without_capabilities_everything_else_is_served() {
@@ -66,6 +67,39 @@ fn without_capabilities_everything_else_is_served() {
             );
             meter.stop();
         }
+    }
+}
+
+/// What the unit and the line for setcap in README give it.
+#[test]
+fn two_capabilities_are_enough() {
+    let pair = match joined() {
+        Ok(pair) => pair,
+        Err(reason) => return skip(&reason),
+    };
+    if !installed("setpriv") {
+        return skip("setpriv is not installed");
+    }
+    for method in ["tcx", "clsact"] {
+        let mut command = pair[0].command("setpriv");
+        let kept = "-all,+bpf,+net_admin";
+        command.args([
+            &format!("--bounding-set={kept}"),
+            &format!("--inh-caps={kept}"),
+            WEIR,
+        ]);
+        let attach = format!("--collector.tc.attach={method}");
+        let words = [
+            &*attach,
+            "--collector.tc.device-include=.",
+            "--collector.tc.protocols",
+        ];
+        let meter = Meter::launch(&mut command, &words);
+        let index = meter.attached(&pair[0], "near0");
+        let sent = ping(&pair[0], 3, 100);
+        let counted = meter.counted("near0", index).unwrap();
+        assert_eq!((counted.ingress, counted.egress), (sent, sent), "{method}");
+        meter.stop();
     }
 }
 

@@ -73,10 +73,30 @@ pub(crate) fn namespace() -> Result<Namespace, String> {
     {
         return Err("ip, tc or ping is not installed".to_string());
     }
-    if !rustix::process::geteuid().is_root() {
-        return Err("not root: nothing can be attached".to_string());
-    }
+    able()?;
     Namespace::new()
+}
+
+/// Whether this process may attach programs, and this kernel has both ways to do it.
+fn able() -> Result<(), String> {
+    const NET_ADMIN: u32 = 12;
+    const SYS_ADMIN: u32 = 21;
+    const BPF: u32 = 39;
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = u64::from_str_radix(effective.unwrap().trim(), 16).unwrap();
+    let has = |capability: u32| effective >> capability & 1 == 1;
+    if !has(NET_ADMIN) || !(has(BPF) || has(SYS_ADMIN)) {
+        return Err("without CAP_BPF and CAP_NET_ADMIN nothing can be attached".to_string());
+    }
+    let name = rustix::system::uname();
+    let release = name.release().to_str().unwrap();
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
+    let mut number = || numbers.next().and_then(|number| number.parse::<u32>().ok());
+    if (number(), number()) < (Some(6), Some(6)) {
+        return Err(format!("Linux {release} has no TCX, 6.6 has"));
+    }
+    Ok(())
 }
 
 /// near0 with 192.0.2.1 and far0 with 192.0.2.2, which know each other's addresses: nothing goes between them unasked.
