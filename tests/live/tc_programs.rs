@@ -200,12 +200,11 @@ fn extension_headers_are_passed() {
         Ok(programs) => programs,
         Err(reason) => return skip(&reason),
     };
-    // Each says what follows and its length: 8 bytes, 24 bytes, 8 bytes, 12 bytes, in the units of its kind.
-    let mut headers = Vec::new();
-    headers.extend([43, 0, 1, 4, 0, 0, 0, 0]);
-    headers.extend([[60, 2, 0, 0].as_slice(), &[0; 20]].concat());
-    headers.extend([51, 0, 1, 4, 0, 0, 0, 0]);
-    headers.extend([[6, 1, 0, 0].as_slice(), &[0; 8]].concat());
+    // Each says what follows and its length in the units of its kind: 8, 24, 12 and 16 bytes.
+    let mut headers = vec![43, 0, 1, 4, 0, 0, 0, 0];
+    headers.extend([[51, 2, 0, 0].as_slice(), &[0xff; 20]].concat());
+    headers.extend([[60, 1, 0, 0].as_slice(), &[0xff; 8]].concat());
+    headers.extend([[6, 1, 1, 12].as_slice(), &[0; 12]].concat());
     headers.extend([0; 20]);
     let options = |count: usize, then: u8| {
         let mut bytes = [0, 0, 1, 4, 0, 0, 0, 0].repeat(count);

@@ -104,7 +104,7 @@ fn a_packet_that_stands_for_many_counts_as_them() {
         ),
         many(
             "not IP",
-            Packet::of(0x8847, &[0; 2000]),
+            Packet::of(0x8847, &[0xff; 2000]),
             NotIp,
             (2, 1000),
             (2, 2014 + 14),
