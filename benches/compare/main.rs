@@ -64,6 +64,12 @@ fn main() -> ExitCode {
         ["--floor"] => floor::serve(None, 0).map(|()| true).map_err(Into::into),
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
         ["--nothing"] => Ok(true),
+        // `cargo bench -- --programs`, in a second.
+        ["--programs", ..] => {
+            let mut goals = Goals::default();
+            programs::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)

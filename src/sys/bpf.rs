@@ -115,6 +115,8 @@ struct ProgLoad {
     prog_name: [u8; 16],
 }
 
+const _: () = assert!(size_of::<ProgLoad>() == 64);
+
 // SAFETY: BPF_PROG_LOAD and the beginning of its struct, up to the name.
 unsafe impl Command for ProgLoad {
     const NUMBER: libc::c_long = 5;
@@ -131,6 +133,8 @@ struct LinkCreate {
     unused: u32,
     expected_revision: u64,
 }
+
+const _: () = assert!(size_of::<LinkCreate>() == 32);
 
 // SAFETY: BPF_LINK_CREATE and its struct with the part for TCX.
 unsafe impl Command for LinkCreate {

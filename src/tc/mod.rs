@@ -81,6 +81,12 @@ pub struct Programs {
     egress: OwnedFd,
 }
 
+/// Whoever attaches them and whoever reads may be two threads.
+const _: fn() = || {
+    fn shared<T: Send + Sync>() {}
+    shared::<Programs>();
+};
+
 impl Programs {
     /// Loads the programs, the longer ones if `protocols` are to be told apart. Nothing is counted yet.
     ///

@@ -36,20 +36,18 @@ impl BpfError {
         let text = String::from_utf8_lossy(log.get(..end).unwrap_or_default());
         let mut kept = String::new();
         for line in text.lines().rev().map(str::trim) {
-            if line.is_empty()
-                || line.starts_with("processed ")
-                || line.starts_with("verification time ")
-            {
+            let statistics =
+                line.starts_with("processed ") || line.starts_with("verification time ");
+            if line.is_empty() || statistics {
                 continue;
             }
-            if kept.len() + line.len() > SHOWN {
+            if kept.is_empty() {
+                kept = line.chars().take(SHOWN).collect();
+            } else if kept.len() + line.len() > SHOWN {
                 break;
-            }
-            kept = if kept.is_empty() {
-                line.to_string()
             } else {
-                format!("{line}; {kept}")
-            };
+                kept = format!("{line}; {kept}");
+            }
         }
         self.log = kept;
     }
@@ -85,3 +83,74 @@ impl fmt::Display for BpfError {
 }
 
 impl std::error::Error for BpfError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(call: &'static str, errno: Errno) -> BpfError {
+        BpfError {
+            call,
+            errno,
+            log: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_it_takes() {
+        for (call, errno, end) in [
+            (
+                "BPF_MAP_CREATE",
+                Errno::PERM,
+                ": needs CAP_BPF and CAP_NET_ADMIN, before Linux 5.8 CAP_SYS_ADMIN, and a seccomp filter that lets bpf(2) pass",
+            ),
+            (
+                "BPF_MAP_CREATE",
+                Errno::NOSYS,
+                ": needs a kernel with CONFIG_BPF_SYSCALL",
+            ),
+            ("BPF_PROG_LOAD", Errno::INVAL, ": needs Linux 5.1 or later"),
+            ("BPF_PROG_LOAD", Errno::ACCESS, ": needs Linux 5.1 or later"),
+            (
+                "BPF_LINK_CREATE",
+                Errno::INVAL,
+                ": TCX needs Linux 6.6 or later",
+            ),
+            ("BPF_LINK_CREATE", Errno::NODEV, ": the device is gone"),
+            ("BPF_MAP_UPDATE_ELEM", Errno::TOOBIG, ": the map is full"),
+        ] {
+            let text = error(call, errno).to_string();
+            let cause = io::Error::from(errno);
+            assert_eq!(text, format!("bpf {call}: {cause}{end}"));
+        }
+        let text = error("BPF_MAP_CREATE", Errno::NOMEM).to_string();
+        let cause = io::Error::from(Errno::NOMEM);
+        assert_eq!(text, format!("bpf BPF_MAP_CREATE: {cause}"));
+    }
+
+    #[test]
+    fn the_end_of_the_log_is_kept() {
+        let mut refused = error("BPF_PROG_LOAD", Errno::ACCESS);
+        let log = "0: (61) r1 = *(u32 *)(r6 +164)\ninvalid bpf_context access off=164 size=4\n\
+            processed 5 insns (limit 1000000) max_states_per_insn 0\n\0\0rubbish";
+        refused.set_log(log.as_bytes());
+        let text = refused.to_string();
+        assert!(
+            text.ends_with(
+                ": needs Linux 5.1 or later: the verifier says: 0: (61) r1 = *(u32 *)(r6 +164); \
+                 invalid bpf_context access off=164 size=4"
+            ),
+            "{text}"
+        );
+        refused.set_log(&b"one line of the log\n".repeat(1000));
+        assert!(
+            (SHOWN - 20..SHOWN + 20).contains(&refused.log.len()),
+            "{}",
+            refused.log.len()
+        );
+        refused.set_log(&[b'x'; 5000]);
+        assert_eq!(refused.log, "x".repeat(SHOWN));
+        refused.set_log(b"");
+        assert_eq!(refused.log, "");
+    }
+}

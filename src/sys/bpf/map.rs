@@ -37,6 +37,8 @@ struct MapCreate {
     map_name: [u8; 16],
 }
 
+const _: () = assert!(size_of::<MapCreate>() == 44);
+
 // SAFETY: BPF_MAP_CREATE and the beginning of its struct, seven words and a name.
 unsafe impl Command for MapCreate {
     const NUMBER: libc::c_long = 0;
@@ -51,6 +53,8 @@ struct Element<const NUMBER: u8> {
     value: u64,
     flags: u64,
 }
+
+const _: () = assert!(size_of::<Lookup>() == 32);
 
 type Lookup = Element<1>;
 type Update = Element<2>;

@@ -29,6 +29,8 @@ struct ProgTestRun {
     ctx_out: u64,
 }
 
+const _: () = assert!(size_of::<ProgTestRun>() == 64);
+
 // SAFETY: BPF_PROG_TEST_RUN and the beginning of its struct, up to the context that comes back.
 unsafe impl Command for ProgTestRun {
     const NUMBER: libc::c_long = 10;

@@ -106,6 +106,13 @@ impl Packet {
     }
 }
 
+/// TCP with a header of `words` words and `payload` bytes after it.
+pub(crate) fn tcp(words: u8, payload: usize) -> Vec<u8> {
+    let mut bytes = vec![0; usize::from(words) * 4 + payload];
+    bytes[12] = words << 4;
+    bytes
+}
+
 /// Sent on the loopback device of Linux 6.18 (x86_64) by ping, a datagram and connect, and taken with AF_PACKET.
 pub(crate) mod captured {
     use super::Packet;
