@@ -211,15 +211,13 @@ fn what_is_in_the_way_is_told_and_left_alone() {
         foreign.iter().for_each(|words| tc(words));
         let before = shown(near);
         let meter = Meter::start(near, &[CLSACT, only]);
-        meter.wait("it says why", || {
-            meter.scrape().value("netprobe_up", &[]) == Some(0.0) && meter.log().contains(told)
-        });
         let success = [("collector", "tc")];
-        let page = meter.scrape();
-        assert_eq!(
-            page.value("node_scrape_collector_success", &success),
-            Some(0.0)
-        );
+        meter.wait("it fails", || {
+            let page = meter.scrape();
+            page.value("node_scrape_collector_success", &success) == Some(0.0)
+        });
+        assert_eq!(meter.scrape().value("netprobe_up", &[]), Some(0.0));
+        assert!(meter.log().contains(told), "{}", meter.log());
         assert_eq!(shown(near), before);
         meter.stop();
         assert_eq!(shown(near), before);
