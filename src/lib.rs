@@ -2,7 +2,8 @@
 //!
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
-//! turns into text. Everything happens in one thread; what may block has a thread of its own ([`probes`], [`tc`]).
+//! turns into text. Everything happens in one thread; what may block has a thread of its own ([`probes`], [`tc`]). [`tc`] has the
+//! programs that count packets in the kernel itself, which [`sys`] gives to it.
 
 #![warn(
     clippy::expect_used,

@@ -32,6 +32,8 @@ use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::event::Timespec;
 use rustix::io::Errno;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
 
 use crate::config::Config;
 use crate::config::DeviceFilter;
@@ -40,6 +42,9 @@ use crate::config::TcAttach;
 use super::Programs;
 
 pub use self::error::AttachError;
+
+/// Open files that are left to connections and all else.
+const OTHER_FILES: u64 = 512;
 
 /// What the thread is told.
 #[derive(Clone, Debug)]
@@ -221,6 +226,34 @@ fn spawn(settings: Settings, shared: Arc<Shared>) -> io::Result<(UnixStream, Joi
     Ok((stop, thread))
 }
 
+/// How many of so many interfaces the limit on open files allows, which is raised for them as far as this process may:
+/// each is two links.
+fn affordable(interfaces: usize) -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = (interfaces as u64).saturating_mul(2) + OTHER_FILES;
+    let raised = Rlimit {
+        current: Some(limit.maximum.map_or(wanted, |most| most.min(wanted))),
+        ..limit
+    };
+    match limit.current {
+        Some(now) if now < wanted => {
+            let now = match rustix::process::setrlimit(Resource::Nofile, raised) {
+                Ok(()) => raised.current.unwrap_or(now).max(now),
+                Err(_) => now,
+            };
+            interfaces.min(within(now))
+        }
+        _ => interfaces,
+    }
+}
+
+/// How many interfaces so many open files are enough for, when half of them, or what the rest of the program needs, is
+/// left to others.
+fn within(files: u64) -> usize {
+    let links = files.saturating_sub(OTHER_FILES.min(files / 2));
+    usize::try_from(links / 2).unwrap_or(usize::MAX)
+}
+
 /// Waits until the other end of `stop` is closed, `also` can be read, or the time is over, and says whether it was the
 /// first.
 fn wait(stop: &UnixStream, also: Option<&dyn AsFd>, limit: Option<Duration>) -> bool {
@@ -309,6 +342,13 @@ mod tests {
         });
         watch.settle(Duration::from_secs(3600));
         assert!(begin.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn links_take_at_most_the_open_files_that_others_leave() {
+        assert_eq!([0, 1, 64, 1024, 4608].map(within), [0, 0, 16, 256, 2048]);
+        // As many as this process has files for by far.
+        assert_eq!(affordable(2), 2);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::AttachError;
 use super::Method;
 use super::Settings;
 use super::Shared;
+use super::affordable;
 use super::interfaces::Interfaces;
 use super::interfaces::RETRY;
 use super::interfaces::Step;
@@ -69,7 +70,7 @@ pub(super) fn run(settings: Settings, shared: &Shared, stop: &UnixStream) {
     };
     let loaded = Some(Arc::clone(&programs));
     shared.change(|state| state.programs = loaded);
-    let limit = settings.limit.min(DEVICES as usize);
+    let limit = affordable(settings.limit.min(DEVICES as usize));
     let mut worker = Worker {
         interfaces: Interfaces::new(settings.devices.clone(), limit),
         settings,
@@ -229,7 +230,8 @@ impl Worker<'_> {
             Ok(None) => Ok(Some(Stopped)),
             Err(error) => {
                 self.forget_counters(ifindex);
-                if error.is_everywhere() {
+                // Once one interface was attached to, whatever another one is refused for is its own.
+                if error.is_everywhere() && self.method.is_none() {
                     return Err(error);
                 }
                 let (gone, text) = (error.is_gone(), error.to_string());
