@@ -261,8 +261,9 @@ fn wait(stop: &UnixStream, also: Option<&dyn AsFd>, limit: Option<Duration>) -> 
     let also = also.map(AsFd::as_fd);
     polled.extend(also.as_ref().map(|also| PollFd::new(also, PollFlags::IN)));
     let limit = limit.map(|limit| Timespec {
-        tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
-        tv_nsec: limit.subsec_nanos().into(),
+        // As wide as the machine has them; a limit is a minute at most.
+        tv_sec: limit.as_secs() as _,
+        tv_nsec: limit.subsec_nanos() as _,
     });
     match rustix::event::poll(&mut polled, limit.as_ref()) {
         Ok(_) => polled
