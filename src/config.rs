@@ -115,6 +115,14 @@ pub struct Config {
     pub ipvs_backend_labels: Vec<&'static str>,
     /// What connections counts and shows.
     pub connections: Connections,
+    /// The interfaces of tc; without an include pattern loopback and veth are left out.
+    pub tc_devices: DeviceFilter,
+    /// How tc attaches its programs.
+    pub tc_attach: TcAttach,
+    /// Whether tc shows only interfaces over which something went.
+    pub tc_active_only: bool,
+    /// Whether tc counts by IP version and protocol too.
+    pub tc_protocols: bool,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -228,6 +236,17 @@ impl Netns {
         }
         Ok(Self::Named(names))
     }
+}
+
+/// How the TC counters are attached (`--collector.tc.attach`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcAttach {
+    /// TCX links where the kernel has them, else clsact.
+    Auto,
+    /// TCX links or an error.
+    Tcx,
+    /// Filters of the discipline clsact.
+    Clsact,
 }
 
 /// How lines are logged.
@@ -359,6 +378,10 @@ impl Default for Config {
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             connections: Connections::default(),
+            tc_devices: DeviceFilter::default(),
+            tc_attach: TcAttach::Auto,
+            tc_active_only: false,
+            tc_protocols: false,
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -211,6 +211,7 @@ impl Engine {
                     links: &mut self.links,
                     source: None,
                     left_out: None,
+                    verdict: None,
                 };
                 active.run(&self.config, &mut context, &mut self.batch);
                 health.push(Health {

@@ -15,6 +15,7 @@ mod isolation;
 mod load;
 mod namespaces;
 mod peers;
+mod programs;
 mod report;
 mod rivals;
 
@@ -74,6 +75,12 @@ fn main() -> ExitCode {
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
         ["--nothing"] => Ok(true),
         ["--namespaces"] => namespaces::inside().map(|()| true).map_err(Into::into),
+        // `cargo bench -- --programs`, in a second.
+        ["--programs", ..] => {
+            let mut goals = Goals::default();
+            programs::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)
@@ -127,6 +134,7 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
         Ok(found) => goals.at_most(NAMESPACES, 10.0, found),
         Err(error) => goals.missing(&format!("{NAMESPACES}: {error}")),
     }
+    programs::goals(&mut goals);
     match run_inside(&["--crowded"]) {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),

@@ -325,3 +325,28 @@ fn network_namespaces_are_all_or_names() {
     assert!(error(&["--netns", "a", "--netns", "b"]).contains("expected once"));
     assert!(error(&["--limit.netns=0"]).contains("a number from 1 to 10000"));
 }
+
+#[test]
+fn tc_is_off_by_default_and_refuses_what_it_does_not_know() {
+    let config = run(&[]).expect("valid");
+    assert!(!config.collectors.contains(&"tc"));
+    let words = [
+        "--collector.tc",
+        "--collector.tc.attach=clsact",
+        "--collector.tc.device-include=^eth",
+        "--collector.tc.device-exclude=^eth1$",
+        "--collector.tc.active-only",
+        "--collector.tc.protocols",
+    ];
+    let config = run(&words).expect("valid");
+    assert!(config.collectors.contains(&"tc"));
+    assert_eq!(config.tc_attach, crate::config::TcAttach::Clsact);
+    assert!(config.tc_active_only && config.tc_protocols);
+    let shown = ["eth0", "eth1", "wlan0"].map(|name| config.tc_devices.shows(name));
+    assert_eq!(shown, [true, false, false]);
+    let refused = error(&["--collector.tc.attach=xdp"]);
+    assert_eq!(
+        refused,
+        "--collector.tc.attach: expected auto, tcx or clsact, found \"xdp\""
+    );
+}

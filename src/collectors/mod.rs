@@ -23,6 +23,7 @@ pub mod qdisc;
 pub mod sockstat;
 pub mod softnet;
 pub mod stat;
+pub mod tc;
 pub mod tcpstat;
 pub mod textfile;
 pub mod thermal_zone;
@@ -38,6 +39,7 @@ pub mod xfrm;
 
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::files::FileError;
@@ -49,6 +51,7 @@ use crate::netlink::NetlinkError;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
+use crate::tc::attach::AttachError;
 
 /// Every collector, in the order in which they run and are listed.
 pub static ALL: &[&Spec] = &[
@@ -74,6 +77,7 @@ pub static ALL: &[&Spec] = &[
     &sockstat::SPEC,
     &softnet::SPEC,
     &stat::SPEC,
+    &tc::SPEC,
     &tcpstat::SPEC,
     &textfile::SPEC,
     &thermal_zone::SPEC,
@@ -108,7 +112,8 @@ pub struct Spec {
     pub families: &'static [&'static Desc],
     /// The families whose names are only known at run time: `<Field>` in the name stands for the kernel's word.
     pub patterns: &'static [&'static Desc],
-    /// A family that says 1 when the collector succeeded and 0 when it failed, on top of the common success metric.
+    /// A family that says 1 when the collector succeeded and 0 when it failed, on top of the common success metric; the
+    /// collector may say 0 without failing ([`Context::verdict`]).
     pub verdict: Option<&'static Desc>,
     /// Makes it.
     pub make: fn(&Config) -> Box<dyn Collector>,
@@ -178,6 +183,8 @@ pub struct Context<'a> {
     pub source: Option<&'static str>,
     /// How many series a limit left out, for `weir_series_left_out`; `None` where the collector has no limit.
     pub left_out: Option<usize>,
+    /// What the family that carries the verdict says of a collector that did not fail, where that is not the same.
+    pub verdict: Option<bool>,
 }
 
 /// Why a collector failed.
@@ -191,6 +198,8 @@ pub enum CollectError {
     Netlink(NetlinkError),
     /// A file that the last tick sampled.
     Sampled(Rc<FileError>),
+    /// The programs at the TC layer.
+    Tc(Arc<AttachError>),
     /// The collector panicked, with what it said.
     Panic(String),
 }
@@ -202,6 +211,7 @@ impl fmt::Display for CollectError {
             Self::Sockets(error) => error.fmt(f),
             Self::Netlink(error) => error.fmt(f),
             Self::Sampled(error) => error.fmt(f),
+            Self::Tc(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
     }

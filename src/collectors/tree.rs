@@ -78,6 +78,7 @@ impl Tree {
             links: &mut Links::default(),
             source: None,
             left_out: None,
+            verdict: None,
         };
         collector
             .collect(&mut context, &mut batch)

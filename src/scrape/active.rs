@@ -45,7 +45,8 @@ impl Active {
         let error = self.attempt(config, context, batch).err();
         let duration = begun.elapsed();
         if let Some(verdict) = self.spec.verdict {
-            batch.push(verdict, NO_LABELS, f64::from(u8::from(error.is_none())));
+            let good = error.is_none() && context.verdict != Some(false);
+            batch.push(verdict, NO_LABELS, f64::from(u8::from(good)));
         }
         let before = self.outcome.take().and_then(|outcome| outcome.error);
         match (&before, &error) {

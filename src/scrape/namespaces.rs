@@ -354,6 +354,7 @@ impl Visit<'_> {
                 links: self.links,
                 source: None,
                 left_out: None,
+                verdict: None,
             };
             let before = self.batch.samples().len();
             let active = kept.collectors.entry(spec.name);

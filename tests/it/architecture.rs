@@ -75,7 +75,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tc",
         ],
     ),
-    ("sampler", &["config", "devices", "files", "parse"]),
+    // The ticks sample the TC counters too.
+    ("sampler", &["config", "devices", "files", "parse", "tc"]),
     // What a device is, the list of devices tells; what is left out, the configuration.
     ("devices", &["config", "files", "links", "parse"]),
     // The source that was asked for comes from the configuration, and so does who is counted.
@@ -89,7 +90,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
-    ("tc", &["files", "parse", "sys"]),
+    // It follows the devices that it attaches to.
+    (
+        "tc",
+        &[
+            "config",
+            "files",
+            "links",
+            "netlink",
+            "parse",
+            "rtnetlink",
+            "sys",
+        ],
+    ),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
     ("instruments", &["metric", "parse"]),
@@ -110,6 +123,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
+    ("libc", &["sys"]),
     ("pico_args", &["cli"]),
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),

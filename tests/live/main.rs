@@ -18,6 +18,8 @@ mod promtool;
 mod running;
 mod sockets;
 mod support;
+mod tc;
+mod tc_programs;
 mod text;
 mod textfile;
 mod textfile_output;

@@ -38,6 +38,7 @@ fn scrape(tree: &Tree, config: &Config, collector: &mut dyn Collector) -> String
         links: &mut Links::default(),
         source: None,
         left_out: None,
+        verdict: None,
     };
     collector.collect(&mut context, &mut batch).unwrap();
     let left_out = context.left_out.unwrap_or_default();
