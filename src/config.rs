@@ -76,6 +76,10 @@ pub struct Config {
     pub rootfs: PathBuf,
     /// Where the TCP sockets are read from.
     pub sockets_source: SocketsSource,
+    /// Whose network is measured.
+    pub netns: Netns,
+    /// The most network namespaces that are measured beside the own one.
+    pub limit_netns: usize,
     /// The devices of netdev and of the rates.
     pub netdev_devices: DeviceFilter,
     /// Whether netdev tells the devices' addresses.
@@ -114,6 +118,14 @@ pub struct Config {
     pub dns: dns::Dns,
     /// What connections counts and shows.
     pub connections: Connections,
+    /// The interfaces of tc; without an include pattern loopback and veth are left out.
+    pub tc_devices: DeviceFilter,
+    /// How tc attaches its programs.
+    pub tc_attach: TcAttach,
+    /// Whether tc shows only interfaces over which something went.
+    pub tc_active_only: bool,
+    /// Whether tc counts by IP version and protocol too.
+    pub tc_protocols: bool,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -184,6 +196,60 @@ pub enum SocketsSource {
     Netlink,
     /// /proc/net/tcp and tcp6.
     Proc,
+}
+
+/// Which network namespaces are measured (`--netns`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Netns {
+    /// The process's own, without a label.
+    Own,
+    /// All that can be found.
+    All,
+    /// The own one and those of these names.
+    Named(Vec<String>),
+}
+
+impl Netns {
+    /// Reads `all` or names separated by commas, each as it stands below /run/netns; a name that is there twice counts
+    /// once.
+    ///
+    /// # Errors
+    /// With what was expected.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "all, or names separated by commas";
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let mut names: Vec<String> = Vec::new();
+        for name in text.split(',') {
+            if name == "all" {
+                return Err("all without other names, or names separated by commas");
+            }
+            // What no file below /run/netns can be called.
+            let impossible = matches!(name, "" | "." | "..")
+                || name.len() > 255
+                || name.contains(['/', '\0'])
+                || name.trim() != name;
+            if impossible {
+                return Err(EXPECTED);
+            }
+            if !names.iter().any(|other| other == name) {
+                names.push(name.to_string());
+            }
+        }
+        Ok(Self::Named(names))
+    }
+}
+
+/// How the TC counters are attached (`--collector.tc.attach`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcAttach {
+    /// TCX links where the kernel has them, else clsact.
+    Auto,
+    /// TCX links or an error.
+    Tcx,
+    /// Filters of the discipline clsact.
+    Clsact,
 }
 
 /// How lines are logged.
@@ -295,6 +361,8 @@ impl Default for Config {
             sysfs: PathBuf::from("/sys"),
             rootfs: PathBuf::from("/"),
             sockets_source: SocketsSource::Auto,
+            netns: Netns::Own,
+            limit_netns: 100,
             netdev_devices: DeviceFilter::default(),
             netdev_address_info: false,
             netdev_label_ifalias: false,
@@ -314,6 +382,10 @@ impl Default for Config {
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             dns: dns::Dns::default(),
             connections: Connections::default(),
+            tc_devices: DeviceFilter::default(),
+            tc_attach: TcAttach::Auto,
+            tc_active_only: false,
+            tc_protocols: false,
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,
@@ -392,6 +464,25 @@ mod tests {
             "http://x:1",
         ] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn network_namespaces() {
+        assert_eq!(Netns::parse("all"), Ok(Netns::All));
+        let named = |names: &[&str]| {
+            let names = names.iter().map(ToString::to_string);
+            Ok(Netns::Named(names.collect()))
+        };
+        assert_eq!(Netns::parse("red"), named(&["red"]));
+        assert_eq!(
+            Netns::parse("red,4026532281,red"),
+            named(&["red", "4026532281"])
+        );
+        for bad in [
+            "", ",", "a,", ",a", "all,a", "a,all", "a/b", "..", " a", "a, b",
+        ] {
+            assert!(Netns::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -3,7 +3,9 @@
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
 //! turns into text. [`textfile`] keeps the same in a file for node_exporter. Everything happens in one thread, but for
-//! what may block, which [`probes`] ask in threads of their own.
+//! what may block, which [`probes`] and [`tc`] do in threads of their own, and what is measured in other network namespaces
+//! ([`netns`]): a helper goes there, and the one thread waits for it. [`tc`] has the programs that count packets in the kernel
+//! itself, which [`sys`] gives to it.
 
 #![warn(
     clippy::expect_used,
@@ -28,6 +30,7 @@ pub mod links;
 pub mod log;
 pub mod metric;
 pub mod netlink;
+pub mod netns;
 pub mod nl80211;
 pub mod parse;
 pub mod probes;
@@ -37,4 +40,6 @@ pub mod rtnetlink;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;
+pub mod sys;
+pub mod tc;
 pub mod textfile;

@@ -13,7 +13,9 @@ mod encoding;
 mod floor;
 mod isolation;
 mod load;
+mod namespaces;
 mod peers;
+mod programs;
 mod report;
 mod rivals;
 
@@ -72,6 +74,13 @@ fn main() -> ExitCode {
         ["--floor"] => floor::serve(None, 0).map(|()| true).map_err(Into::into),
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
         ["--nothing"] => Ok(true),
+        ["--namespaces"] => namespaces::inside().map(|()| true).map_err(Into::into),
+        // `cargo bench -- --programs`, in a second.
+        ["--programs", ..] => {
+            let mut goals = Goals::default();
+            programs::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)
@@ -120,6 +129,12 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
     idle(isolated, &mut goals)?;
     goals.at_most("size of the binary, bytes", BINARY, report::float(size));
     goals.at_most("encoding 10,000 samples, ms", 2.0, encoding::milliseconds());
+    const NAMESPACES: &str = "20 network namespaces, 500 processes: CPU per scrape, ms";
+    match namespaces::milliseconds() {
+        Ok(found) => goals.at_most(NAMESPACES, 10.0, found),
+        Err(error) => goals.missing(&format!("{NAMESPACES}: {error}")),
+    }
+    programs::goals(&mut goals);
     match run_inside(&["--crowded"]) {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),

@@ -129,6 +129,13 @@ impl Server {
         Ok((cost::cpu(self.process.id())? - before) / count)
     }
 
+    /// The same in ticks of the scheduler, threads that have ended included.
+    pub(crate) fn scrapes_in_ticks(&mut self, count: u32) -> io::Result<Duration> {
+        let before = cost::ticks(self.process.id())?;
+        self.scrapes(count, "")?;
+        Ok((cost::ticks(self.process.id())? - before) / count)
+    }
+
     /// The size of the page, in bytes.
     pub(crate) fn page(&mut self) -> io::Result<usize> {
         Ok(self.client.get("/metrics", "")?.body.len())

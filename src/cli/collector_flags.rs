@@ -8,6 +8,7 @@ use crate::cidr::Cidr;
 use crate::cidr::Grouping;
 use crate::config;
 use crate::config::Hostnames;
+use crate::config::TcAttach;
 
 use super::flags::Flag;
 use super::flags::Set;
@@ -223,6 +224,51 @@ pub(super) static FLAGS: &[Flag] = &[
             };
             Ok(())
         },
+    ),
+    one(
+        "--collector.tc.device-include",
+        "REGEXP",
+        "",
+        "Interfaces of tc; empty: all but loopback and veth, which a pattern brings in.",
+        |config, text| {
+            config.tc_devices.include = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.tc.device-exclude",
+        "REGEXP",
+        "",
+        "Interfaces that tc leaves out; wins over include.",
+        |config, text| {
+            config.tc_devices.exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.tc.attach",
+        "METHOD",
+        "auto",
+        "How tc attaches its programs: tcx (Linux 6.6), clsact, or auto for the first that works.",
+        |config, text| {
+            config.tc_attach = match text {
+                "auto" => TcAttach::Auto,
+                "tcx" => TcAttach::Tcx,
+                "clsact" => TcAttach::Clsact,
+                _ => return Err(refused("auto, tcx or clsact", text)),
+            };
+            Ok(())
+        },
+    ),
+    switch(
+        "--collector.tc.active-only",
+        "Show only interfaces of tc over which more than 0.1 packets a second went in the last interval.",
+        |config| config.tc_active_only = true,
+    ),
+    switch(
+        "--collector.tc.protocols",
+        "Count bytes and packets of tc by IP version and protocol too.",
+        |config| config.tc_protocols = true,
     ),
 ];
 

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::config::ExcludedKinds;
 use crate::config::Listen;
 use crate::config::LogFormat;
+use crate::config::Netns;
 use crate::config::SocketsSource;
 
 use super::collector_flags;
@@ -258,6 +259,26 @@ static GENERAL: &[Flag] = &[
                 "proc" => SocketsSource::Proc,
                 _ => return Err(refused("auto, netlink or proc", text)),
             };
+            Ok(())
+        },
+    ),
+    one(
+        "--netns",
+        "NAMES",
+        "",
+        "Network namespaces to measure beside the own one: all, or names separated by commas; gives the label netns.",
+        |config, text| {
+            config.netns = Netns::parse(text).map_err(|expected| refused(expected, text))?;
+            Ok(())
+        },
+    ),
+    one(
+        "--limit.netns",
+        "N",
+        "100",
+        "The most network namespaces beside the own one; names stay before numbers.",
+        |config, text| {
+            config.limit_netns = number(text, 1, 10_000)?;
             Ok(())
         },
     ),

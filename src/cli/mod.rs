@@ -107,6 +107,12 @@ fn contradictions(config: &Config) -> Result<(), UsageError> {
                 .to_string(),
         ));
     }
+    if config.collectors.contains(&"tc") && !live {
+        let procfs = config.procfs.display();
+        return Err(UsageError(format!(
+            "--collector.tc: expected --path.procfs=/proc, found {procfs}, which is read as files only: nothing can be attached to it"
+        )));
+    }
     Ok(())
 }
 

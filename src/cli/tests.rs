@@ -310,3 +310,47 @@ fn help_and_version_are_printed() {
     assert!(error(&["-h"]).contains("Usage: weir"));
     assert!(error(&["--version"]).starts_with(&format!("weir {VERSION_NUMBER} (commit ")));
 }
+
+#[test]
+fn network_namespaces_are_all_or_names() {
+    use crate::config::Netns;
+    assert_eq!(run(&[]).expect("no flags").netns, Netns::Own);
+    assert_eq!(run(&["--netns", "all"]).expect("valid").netns, Netns::All);
+    let named = Netns::Named(vec!["red".to_string(), "blue".to_string()]);
+    assert_eq!(run(&["--netns=red,blue"]).expect("valid").netns, named);
+    assert_eq!(
+        error(&["--netns="]),
+        "--netns: expected all, or names separated by commas, found \"\""
+    );
+    assert_eq!(
+        error(&["--netns=all,red"]),
+        "--netns: expected all without other names, or names separated by commas, found \"all,red\""
+    );
+    assert!(error(&["--netns", "a", "--netns", "b"]).contains("expected once"));
+    assert!(error(&["--limit.netns=0"]).contains("a number from 1 to 10000"));
+}
+
+#[test]
+fn tc_is_off_by_default_and_refuses_what_it_does_not_know() {
+    let config = run(&[]).expect("valid");
+    assert!(!config.collectors.contains(&"tc"));
+    let words = [
+        "--collector.tc",
+        "--collector.tc.attach=clsact",
+        "--collector.tc.device-include=^eth",
+        "--collector.tc.device-exclude=^eth1$",
+        "--collector.tc.active-only",
+        "--collector.tc.protocols",
+    ];
+    let config = run(&words).expect("valid");
+    assert!(config.collectors.contains(&"tc"));
+    assert_eq!(config.tc_attach, crate::config::TcAttach::Clsact);
+    assert!(config.tc_active_only && config.tc_protocols);
+    let shown = ["eth0", "eth1", "wlan0"].map(|name| config.tc_devices.shows(name));
+    assert_eq!(shown, [true, false, false]);
+    let refused = error(&["--collector.tc.attach=xdp"]);
+    assert_eq!(
+        refused,
+        "--collector.tc.attach: expected auto, tcx or clsact, found \"xdp\""
+    );
+}

@@ -11,16 +11,13 @@
 
 mod names;
 mod quality;
-mod reverse;
 
-use std::io;
 use std::net::IpAddr;
 
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
-use crate::config::Config;
 use crate::config::Connections as Settings;
 use crate::config::Hostnames;
 use crate::dns::reverse::ReverseNames;
@@ -55,11 +52,10 @@ pub static SPEC: Spec = Spec {
         &quality::RETRANSMITS,
         &names::ADDRESSES,
         &names::REFUSED,
-        &reverse::NAMES,
     ],
     patterns: &[],
     verdict: None,
-    make: |config| Box::new(Connections::new(config)),
+    make: |config| Box::new(Connections::new(&config.connections)),
 };
 
 static INPUT: Desc = Desc::gauge(
@@ -84,21 +80,16 @@ static CONNECTIONS: Desc = Desc::gauge(
 struct Connections {
     settings: Settings,
     names: Option<Names>,
-    /// Asked after [`Names`]; why there is no thread, where the system gave none.
-    reverse: Option<io::Result<ReverseNames>>,
 }
 
 impl Connections {
-    fn new(config: &Config) -> Self {
-        let settings = &config.connections;
-        let reverse = settings.hostnames == Hostnames::Dns;
+    fn new(settings: &Settings) -> Self {
         Self {
             settings: settings.clone(),
             names: match settings.hostnames {
                 Hostnames::Off => None,
                 Hostnames::Hosts | Hostnames::Dns => Some(Names::default()),
             },
-            reverse: reverse.then(|| ReverseNames::start(&config.dns, &config.rootfs)),
         }
     }
 }
@@ -124,10 +115,14 @@ impl Collector for Connections {
             names.refresh(context.files);
             names.write(batch);
         }
-        if let Some(reverse) = &self.reverse {
-            reverse::write(reverse, batch)?;
-        }
-        let mut left_out = self.write_pairs(peers, batch);
+        let reverse = match context.reverse {
+            None => None,
+            Some(Ok(reverse)) if !reverse.has_ended() => Some(reverse),
+            // Names would be missing in silence.
+            Some(Ok(_)) => return Err(CollectError::Thread("it ended".to_string())),
+            Some(Err(error)) => return Err(CollectError::Thread(error.to_string())),
+        };
+        let mut left_out = self.write_pairs(peers, reverse, batch);
         left_out = left_out.saturating_add(write_ports(peers, batch));
         if let (Some(quality), Source::Netlink) = (peers.quality(), survey.source()) {
             quality.outcome()?;
@@ -141,13 +136,18 @@ impl Collector for Connections {
 impl Connections {
     /// Writes the largest pairs, and says how many others there are, at most: what found no room in the table of pairs
     /// may have been a pair each.
-    fn write_pairs(&self, peers: &Peers, batch: &mut Batch) -> usize {
+    fn write_pairs(
+        &self,
+        peers: &Peers,
+        reverse: Option<&ReverseNames>,
+        batch: &mut Batch,
+    ) -> usize {
         let pairs = peers.pairs();
         let mut largest = pairs.top(self.settings.max_series);
         largest.sort_unstable_by_key(|(pair, _)| *pair);
         let mut rest = peers.counted();
         for (pair, count) in &largest {
-            self.write_pair(pair, *count, batch);
+            self.write_pair(pair, *count, reverse, batch);
             let [input, output] = &mut rest;
             let rest = match pair.direction() {
                 Direction::Input => input,
@@ -164,15 +164,21 @@ impl Connections {
         (pairs.len() - largest.len()).saturating_add(without_room)
     }
 
-    fn write_pair(&self, pair: &Pair, count: u64, batch: &mut Batch) {
+    fn write_pair(
+        &self,
+        pair: &Pair,
+        count: u64,
+        reverse: Option<&ReverseNames>,
+        batch: &mut Batch,
+    ) {
         let group = self.settings.group;
         let single = group.is_single(pair.peer());
         let address = Address::v6(pair.peer());
         let names = self.names.as_ref().filter(|_| single);
         let name = names.and_then(|names| names.of(address));
         // Nobody is asked for an address that has a name already.
-        let reverse = self.reverse.as_ref().filter(|_| single && name.is_none());
-        let found = reverse.and_then(|reverse| reverse.as_ref().ok()?.of(address.ip()));
+        let reverse = reverse.filter(|_| single && name.is_none());
+        let found = reverse.and_then(|reverse| reverse.of(address.ip()));
         let name = name.or(found.as_deref());
         let local: IpAddr = pair.local().ip();
         let (local, peer) = (local.to_string(), group.text(pair.peer()));

@@ -18,6 +18,7 @@ use crate::dns::checks;
 use crate::dns::checks::BUCKETS;
 use crate::dns::checks::Table;
 use crate::dns::checks::Verdict;
+use crate::dns::reverse::Counts;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::NO_LABELS;
@@ -38,6 +39,7 @@ pub static SPEC: Spec = Spec {
         &LOOKUP,
         &CHECKED,
         &FOREIGN,
+        &REVERSE,
     ],
     patterns: &[],
     verdict: None,
@@ -81,6 +83,13 @@ static FOREIGN: Desc = Desc::counter(
     "Messages since the start that came for a DNS question and were not believed: another id or question, or a broken format.",
 );
 
+static REVERSE: Desc = Desc::gauge(
+    "weir_reverse_names",
+    &["state"],
+    "Addresses of peers whose names were asked of name servers: named, nameless (they have none, or nobody could tell), and \
+     waiting to be asked for, at most 4096 in all; absent without --collector.connections.hostnames=dns.",
+);
+
 /// How long `--once` waits, at the least, for every record to be checked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -108,9 +117,12 @@ impl Dns {
 impl Collector for Dns {
     fn collect(
         &mut self,
-        _context: &mut Context<'_>,
+        context: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
+        if let Some(Ok(reverse)) = context.reverse {
+            write_reverse(batch, reverse.counts());
+        }
         let probe = match &self.probe {
             None => return Ok(()),
             Some(Ok(probe)) if !probe.has_ended() => probe,
@@ -168,6 +180,17 @@ fn write_totals(batch: &mut Batch, table: Option<&Table>) {
     let since = last.and_then(|last| last.duration_since(SystemTime::UNIX_EPOCH).ok());
     if let Some(since) = since {
         batch.push(&CHECKED, NO_LABELS, since.as_secs_f64());
+    }
+}
+
+fn write_reverse(batch: &mut Batch, counts: Counts) {
+    for (state, count) in [
+        ("named", counts.named),
+        ("nameless", counts.nameless),
+        ("waiting", counts.waiting),
+    ] {
+        let labels = batch.labels(&[("state", state)]);
+        batch.push(&REVERSE, labels, float(count as u64));
     }
 }
 

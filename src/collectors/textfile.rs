@@ -20,7 +20,7 @@ mod reader;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -171,7 +171,7 @@ impl Textfile {
 /// What the files read so far brought.
 #[derive(Default)]
 struct Taken {
-    families: HashMap<String, Rc<Desc>>,
+    families: HashMap<String, Arc<Desc>>,
     /// Each name that samples have, and the family that it belongs to.
     names: HashMap<String, String>,
     /// Name and labels.
@@ -272,7 +272,7 @@ impl Taken {
         }
     }
 
-    fn keep(&mut self, family: &Family<'_>, desc: Rc<Desc>, file: &str) {
+    fn keep(&mut self, family: &Family<'_>, desc: Arc<Desc>, file: &str) {
         if let Some(help) = family.help.as_deref().filter(|help| *help != desc.help) {
             self.refused.push(format!(
                 "{file}: {}: expected the HELP of an earlier file, {:?}, found {help:?}",
@@ -311,7 +311,7 @@ pub fn is_ours(name: &str) -> bool {
             .any(|desc| Spec::fits(&desc.name, name))
 }
 
-fn described(family: &Family<'_>, file: &str) -> Rc<Desc> {
+fn described(family: &Family<'_>, file: &str) -> Arc<Desc> {
     let help = family.help.as_deref().map(str::to_string);
     let help = help.unwrap_or_else(|| format!("Metric read from {file}"));
     Desc::at_run_time(family.name.to_string(), kind(family.kind), &[], help)

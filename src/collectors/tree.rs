@@ -76,8 +76,10 @@ impl Tree {
             sampler: &Sampler::default(),
             sockets: &mut Sockets::new(SocketsSource::Proc, Some(&Connections::default())),
             links: &mut Links::default(),
+            reverse: None,
             source: None,
             left_out: None,
+            verdict: None,
         };
         collector
             .collect(&mut context, &mut batch)

@@ -26,6 +26,7 @@ pub mod net_stat;
 pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;
+pub mod ns_net;
 pub mod random;
 pub mod resolv_conf;
 pub mod route;

@@ -1,10 +1,11 @@
-//! What rtnetlink tells of addresses, routes and queueing disciplines; the devices, which all of them give as numbers, are
-//! in links/.
+//! What rtnetlink tells of addresses, routes and queueing disciplines, and the filters that it takes; the devices, which
+//! all of them give as numbers, are in links/.
 //!
-//! rtnetlink(7) and include/uapi/linux/rtnetlink.h, since Linux 2.2. No privilege is needed. Each is given
-//! as it comes: no list is held.
+//! rtnetlink(7) and include/uapi/linux/rtnetlink.h, since Linux 2.2. No privilege is needed but to change filters. Each is
+//! given as it comes: no list is held.
 
 pub mod addresses;
+pub mod filters;
 pub mod qdiscs;
 pub mod routes;
 

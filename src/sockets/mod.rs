@@ -4,6 +4,7 @@
 //! walk and then kept, so that a series does not change its meaning; only files are read when the tree is not the
 //! running kernel's.
 
+mod idle;
 pub mod listening;
 pub mod netlink;
 pub mod peers;
@@ -15,7 +16,7 @@ pub mod tally;
 pub mod tcp_info;
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::Connections;
 use crate::config::SocketsSource;
@@ -59,7 +60,7 @@ pub enum SurveyError {
     /// The kernel's dump.
     Netlink(NetlinkError),
     /// A table of /proc.
-    File(Rc<FileError>),
+    File(Arc<FileError>),
 }
 
 impl fmt::Display for SurveyError {
@@ -81,7 +82,7 @@ impl From<NetlinkError> for SurveyError {
 
 impl From<FileError> for SurveyError {
     fn from(error: FileError) -> Self {
-        Self::File(Rc::new(error))
+        Self::File(Arc::new(error))
     }
 }
 
@@ -100,6 +101,8 @@ pub struct Sockets {
     survey: Survey,
     /// How this scrape's walk went, once there was one.
     walked: Option<Result<(), SurveyError>>,
+    /// Of another network namespace than the own: what is known of its being idle.
+    idle: Option<idle::Memory>,
 }
 
 impl Sockets {
@@ -114,6 +117,19 @@ impl Sockets {
             },
             survey: Survey::new(peers),
             walked: None,
+            idle: None,
+        }
+    }
+
+    /// The sockets of another network namespace, from the same source. All namespaces share the kernel's tables, each of
+    /// which is walked whole for every one of them, so that there a walk that would find nothing is left out.
+    #[must_use]
+    pub fn of_another_namespace(&self, peers: Option<&Connections>) -> Self {
+        Self {
+            choice: self.choice,
+            survey: Survey::new(peers),
+            walked: None,
+            idle: Some(idle::Memory::default()),
         }
     }
 
@@ -142,6 +158,30 @@ impl Sockets {
             ip_local_port_range::parse,
         );
         let range = range.ok().flatten();
+        let Some(mut memory) = self.idle.take() else {
+            return self.walk_whole(files, range);
+        };
+        let signs = idle::signs(files);
+        let source = match self.choice {
+            _ if !files.live() => Source::Proc,
+            Choice::Netlink => Source::Netlink,
+            Choice::Proc => Source::Proc,
+            Choice::Open => Source::Absent,
+        };
+        let walked = match signs.filter(|signs| memory.is_idle(signs)) {
+            Some(signs)
+                if idle::survey(&mut self.survey, source, range, files, (memory, &signs)) =>
+            {
+                Ok(())
+            }
+            _ => self.walk_whole(files, range),
+        };
+        memory.remember(signs, walked.is_ok().then_some(&self.survey));
+        self.idle = Some(memory);
+        walked
+    }
+
+    fn walk_whole(&mut self, files: &Files, range: Option<PortRange>) -> Result<(), SurveyError> {
         let survey = &mut self.survey;
         if !files.live() {
             return walk_proc(survey, files, range);

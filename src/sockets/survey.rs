@@ -233,6 +233,13 @@ impl Survey {
         &self.states
     }
 
+    /// How many sockets are in the state LISTEN.
+    #[must_use]
+    pub fn listening(&self) -> u64 {
+        let place = usize::from(State::LISTEN.0).wrapping_sub(1);
+        self.states.get(place).copied().unwrap_or(0)
+    }
+
     /// How many sockets are in a state that has no name here.
     #[must_use]
     pub fn unknown_states(&self) -> u64 {

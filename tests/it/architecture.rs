@@ -48,10 +48,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "collectors",
             "config",
+            "dns",
             "files",
             "links",
             "log",
             "metric",
+            "netns",
             "sampler",
             "sockets",
         ],
@@ -75,7 +77,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tc",
         ],
     ),
-    ("sampler", &["config", "devices", "files", "parse"]),
+    // The ticks sample the TC counters too.
+    ("sampler", &["config", "devices", "files", "parse", "tc"]),
     // What a device is, the list of devices tells; what is left out, the configuration.
     ("devices", &["config", "files", "links", "parse"]),
     // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
@@ -85,11 +88,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "sockets",
         &["cidr", "config", "files", "netlink", "parse", "sys"],
     ),
+    // Which namespaces are asked for comes from the configuration.
+    ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
-    ("tc", &["files", "parse", "sys"]),
+    // It follows the devices that it attaches to.
+    (
+        "tc",
+        &[
+            "config",
+            "files",
+            "links",
+            "netlink",
+            "parse",
+            "rtnetlink",
+            "sys",
+        ],
+    ),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
     ("instruments", &["metric", "parse"]),
@@ -110,6 +127,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
+    ("libc", &["sys"]),
     ("pico_args", &["cli"]),
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),

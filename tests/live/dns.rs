@@ -293,6 +293,7 @@ fn peers_have_the_names_of_reverse_dns() {
         "--web.listen-address=0.0.0.0:2112",
         "--collector.disable-defaults",
         "--collector.connections",
+        "--collector.dns",
         "--collector.connections.hostnames=dns",
         "--collector.dns.resolver=127.0.0.1",
     ];

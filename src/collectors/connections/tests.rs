@@ -36,8 +36,10 @@ fn scrape(tree: &Tree, config: &Config, collector: &mut dyn Collector) -> String
         sampler: &Sampler::default(),
         sockets: &mut Sockets::new(config.sockets_source, Some(&config.connections)),
         links: &mut Links::default(),
+        reverse: None,
         source: None,
         left_out: None,
+        verdict: None,
     };
     collector.collect(&mut context, &mut batch).unwrap();
     let left_out = context.left_out.unwrap_or_default();

@@ -10,6 +10,7 @@ fn mount<'a>(point: &'a str, kind: &'a str) -> Mount<'a> {
     Mount {
         major: 0,
         minor: 1,
+        root: b"/",
         point: point.as_bytes(),
         kind: kind.as_bytes(),
         source: b"none",
