@@ -1,11 +1,20 @@
 //! What the program was asked to do: plain values, validated when they are read, so that nothing past start-up can find
-//! them wrong. The flags that set them are in `cli.rs`.
+//! them wrong. The flags that set them are in `cli`, which applies the keys of a file (`--config.file`) to them too; how
+//! such a file is read is in [`yaml`] and [`node`].
 
+pub mod node;
+pub mod sections;
+mod spelling;
+pub mod yaml;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use regex_lite::Regex;
+
+pub use spelling::suggestion;
 
 /// node_exporter's default for `--collector.netstat.fields`, with `Tcp_MaxConn`, which dashboards ask for, added.
 pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|\
@@ -101,6 +110,11 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// How lines are logged.
     pub log_format: LogFormat,
+    /// The file that this was read from besides the command line, if any.
+    pub file: Option<PathBuf>,
+    /// What was said that is no default: the values by flag, and sections of the file by key. Two configurations with the
+    /// same are the same.
+    pub said: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// One place to listen.
@@ -274,6 +288,8 @@ impl Default for Config {
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,
+            file: None,
+            said: BTreeMap::new(),
         }
     }
 }

@@ -110,17 +110,8 @@ impl Engine {
 
     /// The same with another list of collectors.
     fn with(config: &Config, files: Files, list: &[&'static Spec]) -> Self {
-        let enabled = list.iter().filter(|spec| {
-            config.collectors.contains(&spec.name)
-                && (!config.companion || has_families_of_ours(spec))
-        });
-        let collectors = enabled
-            .map(|spec| Active {
-                spec,
-                collector: (spec.make)(config),
-                outcome: None,
-            })
-            .collect();
+        let enabled = list.iter().filter(|spec| is_enabled(spec, config));
+        let collectors = enabled.map(|spec| Active::new(spec, config)).collect();
         let sockets = Sockets::new(config.sockets_source);
         Self {
             config: config.clone(),
@@ -130,6 +121,26 @@ impl Engine {
             collectors,
             batch: Batch::default(),
         }
+    }
+
+    /// Goes on with another configuration. A collector that ran before stays as it is, with all that it remembers, unless
+    /// `touched` says that its part changed. The roots stay.
+    pub fn reload(&mut self, config: &Config, touched: impl Fn(&str) -> bool) {
+        let mut before = std::mem::take(&mut self.collectors);
+        // What is made anew lets go of what it holds before the new one asks for the same.
+        before.retain(|active| !touched(active.spec.name));
+        let enabled = ALL.iter().filter(|spec| is_enabled(spec, config));
+        let kept = |spec: &Spec, before: &mut Vec<Active>| {
+            let position = before.iter().position(|old| old.spec.name == spec.name)?;
+            Some(before.remove(position))
+        };
+        self.collectors = enabled
+            .map(|spec| kept(spec, &mut before).unwrap_or_else(|| Active::new(spec, config)))
+            .collect();
+        if config.sockets_source != self.config.sockets_source {
+            self.sockets = Sockets::new(config.sockets_source);
+        }
+        self.config = config.clone();
     }
 
     /// The roots that the collectors read.
@@ -255,6 +266,10 @@ impl Engine {
     }
 }
 
+fn is_enabled(spec: &Spec, config: &Config) -> bool {
+    config.collectors.contains(&spec.name) && (!config.companion || has_families_of_ours(spec))
+}
+
 /// Whether a collector has a family that node_exporter does not have.
 fn has_families_of_ours(spec: &Spec) -> bool {
     spec.declared().any(|desc| !is_node_exporters(&desc.name))
@@ -273,6 +288,14 @@ fn write_health(batch: &mut Batch, name: &str, source: Option<&str>, left_out: O
 }
 
 impl Active {
+    fn new(spec: &'static Spec, config: &Config) -> Self {
+        Self {
+            spec,
+            collector: (spec.make)(config),
+            outcome: None,
+        }
+    }
+
     fn run(&mut self, config: &Config, context: &mut Context<'_>, batch: &mut Batch) {
         let mark = batch.mark();
         let begun = Instant::now();

@@ -139,16 +139,16 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    one(
-        "--collector.ipvs.backend-labels",
-        "LABELS",
-        "local_address,local_port,remote_address,remote_port,proto,local_mark",
-        "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
-        |config, text| {
+    Flag {
+        name: "--collector.ipvs.backend-labels",
+        value: "LABELS",
+        default: "local_address,local_port,remote_address,remote_port,proto,local_mark",
+        help: "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
+        set: Set::Commas(|config, text| {
             config.ipvs_backend_labels = ipvs_labels(text)?;
             Ok(())
-        },
-    ),
+        }),
+    },
 ];
 
 /// An empty list is one too: everything is summed.

@@ -4,8 +4,9 @@ use super::*;
 use std::os::unix::ffi::OsStringExt;
 
 fn run(arguments: &[&str]) -> Result<Box<Config>, String> {
-    match parse(arguments.iter().map(OsString::from).collect()) {
-        Ok(Command::Run(config)) => Ok(config),
+    let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+    match parse(&arguments) {
+        Ok(Command::Run(config) | Command::Check(config)) => Ok(config),
         Ok(Command::Print(text)) => Err(text),
         Err(error) => Err(error.to_string()),
     }
@@ -156,7 +157,7 @@ fn an_error_names_flag_rule_and_finding() {
         error(&["--web.telemetry-path=/health"]),
         "--web.telemetry-path: expected a path that is not taken, found \"/health\""
     );
-    let bytes = parse(vec![OsString::from_vec(b"--log.level=\xff".to_vec())]);
+    let bytes = parse(&[OsString::from_vec(b"--log.level=\xff".to_vec())]);
     assert_eq!(
         bytes.map(|_| ()).map_err(|error| error.to_string()),
         Err("--log.level: expected UTF-8".to_string())

@@ -36,8 +36,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "textfile",
         ],
     ),
-    // The flags --collector.NAME come from the list of collectors.
-    ("cli", &["config", "collectors"]),
+    // The flags --collector.NAME come from the list of collectors; --config.file is read as files that people write are.
+    ("cli", &["config", "collectors", "files"]),
     ("config", &[]),
     // What `Content-Type` says of the strings that it carries.
     ("http", &["config", "exposition", "rfc3339"]),
@@ -105,6 +105,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
+    ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
     ("tiny_http", &["http"]),
 ];
