@@ -158,6 +158,7 @@ impl<'a> App<'a> {
             let now = Instant::now();
             if now >= next {
                 self.sampler.tick(self.engine.files(), now);
+                self.engine.tick();
                 next = next
                     .checked_add(self.config.interval)
                     .filter(|next| *next > now)

@@ -1,6 +1,8 @@
 //! What the program was asked to do: plain values, validated when they are read, so that nothing past start-up can find
 //! them wrong. The flags that set them are in `cli.rs`.
 
+pub mod dhcp;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,6 +90,8 @@ pub struct Config {
     pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
+    /// The DHCP servers whose leases are counted.
+    pub dhcp: dhcp::Dhcp,
     /// Print the metrics once and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -262,6 +266,7 @@ impl Default for Config {
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
+            dhcp: dhcp::Dhcp::default(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

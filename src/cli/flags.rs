@@ -299,7 +299,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     config::duration(text).map_err(|expected| refused(expected, text))
 }
 
-fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits
         .and_then(|text| text.parse().ok())

@@ -1,5 +1,4 @@
-//! What dnsmasq's configuration, `/etc/dnsmasq.conf` and the files beside it, says of its leases: `dhcp-range`, `dhcp-host` and
-//! `dhcp-leasefile`.
+//! What dnsmasq's configuration, `/etc/dnsmasq.conf` and the files beside it, says of its leases: `dhcp-range` and `dhcp-host`.
 //!
 //! Documented in dnsmasq(8). OpenWrt writes the same form below `/var/etc` from its own.
 //!
@@ -7,7 +6,6 @@
 //! dhcp-range=set:lan,192.0.2.100,192.0.2.199,255.255.255.0,12h
 //! dhcp-range=2001:db8:1::1000,2001:db8:1::1fff,64,12h
 //! dhcp-host=02:00:00:00:01:03,192.0.2.50,printer,infinite
-//! dhcp-leasefile=/tmp/dhcp.leases
 //! ```
 //!
 //! A range that has no end (`192.0.2.0,static`, `::,constructor:br-lan,ra-names`) gives no addresses out of a pool of known
@@ -33,8 +31,6 @@ pub enum Setting<'a> {
     },
     /// An address that is kept for one client.
     Host(IpAddr),
-    /// Where the leases are.
-    LeaseFile(&'a [u8]),
 }
 
 /// Hands over every setting, also of a last line without end: people write these files.
@@ -55,7 +51,6 @@ pub fn settings<'a>(bytes: &'a [u8], each: &mut dyn FnMut(Result<Setting<'a>, Pa
             b"dhcp-host" => words(value)
                 .filter_map(host)
                 .for_each(|address| each(Ok(Setting::Host(address)))),
-            b"dhcp-leasefile" if !value.is_empty() => each(Ok(Setting::LeaseFile(value))),
             _ => {}
         }
     }
@@ -114,7 +109,6 @@ mod tests {
                     format!("{} {first}-{last}", String::from_utf8_lossy(name))
                 }
                 Ok(Setting::Host(address)) => format!("host {address}"),
-                Ok(Setting::LeaseFile(path)) => format!("file {}", String::from_utf8_lossy(path)),
                 Err(error) => format!("error: {error}"),
             });
         });
@@ -138,7 +132,6 @@ mod tests {
                 "eth1 10.0.0.2-10.0.0.9",
                 "host 192.0.2.50",
                 "host 2001:db8:1::50",
-                "file /tmp/dhcp.leases",
             ]
         );
     }

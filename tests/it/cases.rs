@@ -84,11 +84,30 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("xfrm_stat", "proc/net/xfrm_stat", &["xfrm"]),
 ];
 
+/// The same for files that daemons and people write, below the root file system. They may end anywhere.
+pub(crate) const LEASES: &[(&str, &str, &[&str])] = &[
+    ("dnsmasq.leases", "leases/dnsmasq.leases", &["dhcp"]),
+    ("dnsmasq.conf", "leases/dnsmasq.conf", &["dhcp"]),
+    ("odhcpd.leases", "leases/odhcpd.leases", &["dhcp"]),
+    ("kea-leases4.csv", "leases/kea-leases4.csv", &["dhcp"]),
+    ("kea-leases6.csv", "leases/kea-leases6.csv", &["dhcp"]),
+    ("dhcpd.leases", "leases/dhcpd.leases", &["dhcp"]),
+    ("dhcpd6.leases", "leases/dhcpd6.leases", &["dhcp"]),
+    ("udhcpd.leases", "leases/udhcpd.leases", &["dhcp"]),
+    ("networkd.json", "leases/networkd.json", &["dhcp"]),
+    ("leases.json", "leases/leases.json", &["dhcp"]),
+];
+
 #[test]
 fn each_defect_gives_the_text_beside_it() {
     let mut wrong = Vec::new();
-    for (format, file, collectors) in FORMATS {
+    for (format, file, collectors) in FORMATS.iter().chain(LEASES) {
         let copy = Copy::of(&fixtures().join("hosts/no-ipv6"));
+        if *format == "dnsmasq.conf" {
+            // Pools are of no use without leases.
+            let leases = fs::read(fixtures().join("cases/dnsmasq.leases/plain")).unwrap();
+            copy.write(Path::new("leases/dnsmasq.leases"), &leases);
+        }
         for case in entries(&fixtures().join("cases").join(format)) {
             if case
                 .extension()
@@ -143,7 +162,11 @@ fn a_stripped_kernel_gives_no_family_rather_than_zeros() {
 fn every_directory_of_cases_is_read() {
     for directory in directories("cases") {
         let format = name(&directory);
-        let known = format == "hosts" || FORMATS.iter().any(|(known, _, _)| *known == format);
+        let known = format == "hosts"
+            || FORMATS
+                .iter()
+                .chain(LEASES)
+                .any(|(known, _, _)| *known == format);
         assert!(known, "fixtures/cases/{format}: no test reads it");
     }
 }

@@ -13,6 +13,8 @@ use std::sync::atomic::Ordering;
 use weir::collectors::ALL;
 use weir::config::Config;
 use weir::config::SocketsSource;
+use weir::config::dhcp::Format;
+use weir::config::dhcp::Server;
 use weir::exposition;
 use weir::files::Files;
 use weir::metric::Batch;
@@ -21,13 +23,16 @@ use weir::scrape::Engine;
 use weir::scrape::Families;
 
 /// What no fixture decides: durations, this process's own figures and the clock.
-const NOT_FROM_FILES: [&str; 7] = [
+const NOT_FROM_FILES: [&str; 9] = [
     "node_scrape_collector_duration_seconds",
     "weir_collector_duration_seconds",
     "process_",
     "node_textfile_mtime_seconds",
     "node_time_seconds",
     "node_time_zone_offset_seconds",
+    "weir_dhcp_file_mtime_seconds",
+    // Counted since the process began: it tells how often a test has changed the file.
+    "weir_dhcp_leases_issued_total",
     "weir_build_info",
 ];
 
@@ -106,6 +111,7 @@ impl Host {
                 .collect(),
             ..Config::default()
         };
+        config.dhcp.servers = dhcp_servers(&root.join("leases"));
         change(&mut config);
         let files = Files::open(&config.procfs, &config.sysfs)
             .unwrap_or_else(|error| panic!("{}: {error}", root.display()));
@@ -148,7 +154,9 @@ impl Host {
             let error = outcome?.error.as_ref()?;
             Some((spec.name, error.replace(&self.root, "")))
         });
-        failed.collect()
+        let leases = self.engine.leases().complaints();
+        let bad = leases.map(|(_, text)| ("dhcp", text.replace(&self.root, "")));
+        failed.chain(bad).collect()
     }
 
     /// Errors and page as one text: what stands in an expected file.
@@ -162,6 +170,41 @@ impl Host {
             .chain([page])
             .collect()
     }
+}
+
+/// The lease files that a tree may have in its folder `leases`, and what wrote them.
+const LEASE_FILES: [(&str, Format); 9] = [
+    ("dnsmasq.leases", Format::Dnsmasq),
+    ("odhcpd.leases", Format::Odhcpd),
+    ("kea-leases4.csv", Format::Kea),
+    ("kea-leases6.csv", Format::Kea),
+    ("dhcpd.leases", Format::Isc),
+    ("dhcpd6.leases", Format::Isc),
+    ("udhcpd.leases", Format::Udhcpd),
+    ("networkd.json", Format::Networkd),
+    ("leases.json", Format::Json),
+];
+
+fn dhcp_servers(folder: &Path) -> Vec<Server> {
+    let files = LEASE_FILES.into_iter();
+    let files = files.map(|(file, format)| (folder.join(file), format));
+    let servers = files
+        .filter(|(path, _)| path.exists())
+        .map(|(path, format)| Server {
+            name: name(&path)
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_string(),
+            format: Some(format),
+            leases: vec![path],
+            settings: match format {
+                Format::Dnsmasq => vec![folder.join("dnsmasq.conf")],
+                _ => Vec::new(),
+            },
+            pools: Vec::new(),
+        });
+    servers.collect()
 }
 
 /// The page, but for what no fixture decides.
