@@ -51,7 +51,17 @@ pub fn leases<'a>(bytes: &'a [u8], each: Each<'_, 'a>) -> Result<(), ParseError>
         match word {
             Word::Plain(b"lease") => declaration(&mut words, None, each),
             Word::Plain(b"ia-na" | b"ia-ta" | b"ia-pd") => ia(&mut words, each),
-            Word::Plain(_) | Word::Quoted(_) => words.skip_statement(),
+            Word::Plain([first, ..]) if first.is_ascii_alphabetic() => words.skip_statement(),
+            Word::Plain(text) | Word::Quoted(text) => {
+                const STATEMENT: &str = "a statement of dhcpd.leases(5)";
+                each(Err(ParseError::new(
+                    words.line(),
+                    "statement",
+                    STATEMENT,
+                    text,
+                )));
+                words.skip_statement();
+            }
             Word::Open | Word::Close | Word::End => {}
         }
     }

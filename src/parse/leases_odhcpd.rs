@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! # br-lan 00030001020000000105 9a8b7c6d laptop 1795312749 5cb 128 2001:db8:1::5cb/128 fd00:1::5cb/128
-//! 2001:db8:1::5cb	laptop.lan	laptop
+//! 2001:db8:1::5cb laptop.lan laptop
 //! # br-lan 020000000101 ipv4 phone 1795312749 c0000265 32 192.0.2.101/32
 //! ```
 //!
@@ -37,10 +37,19 @@ use super::signed;
 /// Never as a whole.
 pub fn leases<'a>(bytes: &'a [u8], each: Each<'_, 'a>) -> Result<(), ParseError> {
     for mut line in whole_lines(bytes) {
-        if line.text().starts_with(b"# ")
-            && let Err(error) = binding(&mut line, each)
+        if line.text().starts_with(b"# ") {
+            if let Err(error) = binding(&mut line, each) {
+                each(Err(error));
+            }
+        } else if let Some(word) = line.word()
+            && address(word).is_none()
+            && !word.starts_with(b"#")
         {
-            each(Err(error));
+            each(Err(line.error(
+                "line",
+                "# or an address at its beginning",
+                word,
+            )));
         }
     }
     Ok(())
@@ -139,6 +148,10 @@ mod tests {
     fn empty() {
         assert!(told(leases, b"").is_empty());
         assert!(told(leases, b"#\n127.0.0.1 localhost\n").is_empty());
+        assert_eq!(
+            told(leases, b"1795312750 02:00:00:00:01:02 192.0.2.163 a *\n"),
+            ["error: 1: line: expected # or an address at its beginning, found \"1795312750\""]
+        );
     }
 
     #[test]

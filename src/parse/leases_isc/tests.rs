@@ -91,6 +91,14 @@ fn short() {
 }
 
 #[test]
+fn a_file_of_another_format_is_no_empty_one() {
+    assert_eq!(
+        told(leases, b"1795312750 02:00:00:00:01:02 192.0.2.163 a *\n"),
+        ["error: 1: statement: expected a statement of dhcpd.leases(5), found \"1795312750\""]
+    );
+}
+
+#[test]
 fn empty() {
     assert!(told(leases, b"").is_empty());
     assert!(told(leases, b"# nothing\nauthoring-byte-order little-endian;\n").is_empty());
