@@ -58,7 +58,7 @@ static LEASES: Desc = Desc::gauge(
 static POOL_ADDRESSES: Desc = Desc::gauge(
     "weir_dhcp_pool_addresses",
     &["server", "pool"],
-    "Addresses that a pool has, from dnsmasq's dhcp-range or weir's configuration.",
+    "Addresses that a pool has, from the server's configuration or weir's.",
 );
 static POOL_USAGE: Desc = Desc::gauge(
     "weir_dhcp_pool_usage_ratio",

@@ -38,7 +38,8 @@ pub struct Server {
     /// Its lease files, the oldest first: of two entries for one address the later counts. The last part of each may hold
     /// `*` and `?`. Below the root file system (`--path.rootfs`).
     pub leases: Vec<PathBuf>,
-    /// Files of dnsmasq's configuration, from which further pools and reserved addresses are read; patterns as above.
+    /// Files of the configuration of dnsmasq, Kea, ISC dhcpd or udhcpd, whatever the format of the leases says, from which
+    /// further pools and kept addresses are read; patterns as above.
     pub settings: Vec<PathBuf>,
     /// Its pools.
     pub pools: Vec<Pool>,

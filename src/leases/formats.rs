@@ -2,6 +2,9 @@
 
 use crate::config::dhcp::Format;
 use crate::parse::ParseError;
+use crate::parse::dhcpd_conf;
+use crate::parse::dnsmasq_conf;
+use crate::parse::kea_conf;
 use crate::parse::leases::Each;
 use crate::parse::leases_dnsmasq;
 use crate::parse::leases_isc;
@@ -10,6 +13,8 @@ use crate::parse::leases_kea;
 use crate::parse::leases_networkd;
 use crate::parse::leases_odhcpd;
 use crate::parse::leases_udhcpd;
+use crate::parse::pools;
+use crate::parse::udhcpd_conf;
 
 /// Hands over what a file holds.
 pub(super) fn leases<'a>(
@@ -27,6 +32,16 @@ pub(super) fn leases<'a>(
         Format::Json => leases_json::leases,
     };
     parse(bytes, each)
+}
+
+/// Hands over what a file of the configuration says of pools. What has no configuration of its own is taken for dnsmasq's.
+pub(super) fn settings<'a>(format: Option<Format>, bytes: &'a [u8], each: pools::Each<'_, 'a>) {
+    match format {
+        Some(Format::Kea) => kea_conf::settings(bytes, each),
+        Some(Format::Isc) => dhcpd_conf::settings(bytes, each),
+        Some(Format::Udhcpd) => udhcpd_conf::settings(bytes, each),
+        _ => dnsmasq_conf::settings(bytes, each),
+    }
 }
 
 /// The format as a file's beginning looks. What is of none of the others is dnsmasq's, which has no mark of its own; an

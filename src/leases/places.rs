@@ -41,19 +41,19 @@ const PLACES: &[Place] = &[
         name: "kea4",
         format: Format::Kea,
         leases: &["/var/lib/kea/kea-leases4.csv"],
-        settings: &[],
+        settings: &["/etc/kea/kea-dhcp4.conf"],
     },
     Place {
         name: "kea6",
         format: Format::Kea,
         leases: &["/var/lib/kea/kea-leases6.csv"],
-        settings: &[],
+        settings: &["/etc/kea/kea-dhcp6.conf"],
     },
     Place {
         name: "isc4",
         format: Format::Isc,
         leases: &["/var/lib/dhcp/dhcpd.leases", "/var/lib/dhcpd/dhcpd.leases"],
-        settings: &[],
+        settings: &["/etc/dhcp/dhcpd.conf"],
     },
     Place {
         name: "isc6",
@@ -62,13 +62,13 @@ const PLACES: &[Place] = &[
             "/var/lib/dhcp/dhcpd6.leases",
             "/var/lib/dhcpd/dhcpd6.leases",
         ],
-        settings: &[],
+        settings: &["/etc/dhcp/dhcpd6.conf"],
     },
     Place {
         name: "udhcpd",
         format: Format::Udhcpd,
         leases: &["/var/lib/misc/udhcpd.leases"],
-        settings: &[],
+        settings: &["/etc/udhcpd.conf"],
     },
     Place {
         name: "networkd",

@@ -16,8 +16,7 @@ use crate::files::FileError;
 use crate::files::watched;
 use crate::files::watched::Stamp;
 use crate::parse::ParseError;
-use crate::parse::dnsmasq_conf;
-use crate::parse::dnsmasq_conf::Setting;
+use crate::parse::pools::Setting;
 use crate::parse::printable;
 
 /// The largest lease file, in bytes: some 500,000 leases.
@@ -52,7 +51,7 @@ pub struct Content {
     pub files: Vec<(String, i64)>,
     /// How many entries could not be understood.
     pub bad: usize,
-    /// Where and why the first of them could not.
+    /// Where and why the first of them could not, or a file of settings could not be read.
     pub first_bad: Option<String>,
     /// The pools of the settings.
     pub pools: Vec<Pool>,
@@ -115,14 +114,14 @@ impl Reader {
     }
 
     fn stamps(&self) -> Result<Vec<Option<Stamp>>, FileError> {
-        let sources = &self.sources;
-        let places = sources.leases.iter().chain(&sources.settings);
-        places
-            .map(|place| match watched::stamp(&place.path)? {
-                None if place.required => Err(missing(&place.path)),
-                stamp => Ok(stamp),
-            })
-            .collect()
+        let leases = self.sources.leases.iter();
+        let leases = leases.map(|place| match watched::stamp(&place.path)? {
+            None if place.required => Err(missing(&place.path)),
+            stamp => Ok(stamp),
+        });
+        let settings = self.sources.settings.iter();
+        let settings = settings.map(|place| Ok(watched::stamp(&place.path).unwrap_or(None)));
+        leases.chain(settings).collect()
     }
 
     fn read(&self) -> Result<(Content, Vec<Option<Stamp>>), FileError> {
@@ -153,10 +152,16 @@ impl Reader {
         }
         content.table.finish();
         for place in &self.sources.settings {
-            let found = watched::read(&place.path, SETTINGS)?;
-            stamps.push(found.as_ref().map(|(_, stamp)| *stamp));
-            if let Some((bytes, _)) = found {
-                content.set(place, &bytes);
+            let read = watched::read(&place.path, SETTINGS);
+            let stamp = read.as_ref().ok().and_then(|read| Some(read.as_ref()?.1));
+            stamps.push(stamp);
+            match read {
+                Ok(Some((bytes, _))) => content.set(self.sources.format, place, &bytes),
+                Ok(None) => {}
+                // Leases are counted without the pools, which others than root may often not read.
+                Err(error) => {
+                    content.first_bad.get_or_insert(error.to_string());
+                }
             }
         }
         Ok((content, stamps))
@@ -202,12 +207,12 @@ impl Content {
         Ok(())
     }
 
-    /// Takes what a file of dnsmasq's settings says of pools.
-    fn set(&mut self, place: &Place, bytes: &[u8]) {
-        dnsmasq_conf::settings(bytes, &mut |setting| match setting {
+    /// Takes what a file of settings says of pools.
+    fn set(&mut self, format: Option<Format>, place: &Place, bytes: &[u8]) {
+        formats::settings(format, bytes, &mut |setting| match setting {
             Ok(Setting::Range { name, first, last }) => {
                 self.pools.extend(Range::new(first, last).map(|range| Pool {
-                    name: match printable(name) {
+                    name: match printable(&name) {
                         name if name.is_empty() => range.to_string(),
                         name => name.into_owned(),
                     },

@@ -173,7 +173,7 @@ impl Server {
             .as_ref()
             .and_then(|content| content.first_bad.clone());
         if let Some(first) = bad.as_ref().filter(|_| self.bad != bad) {
-            log::warn!(server = server, err = first.as_str(); "entry not understood");
+            log::warn!(server = server, err = first.as_str(); "left out of the leases or pools");
         }
         self.bad = bad;
     }

@@ -11,30 +11,18 @@
 //! A range that has no end (`192.0.2.0,static`, `::,constructor:br-lan,ra-names`) gives no addresses out of a pool of known
 //! size, and is passed over; so is every other line.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Line;
 use super::ParseError;
 use super::leases::address;
-
-/// One setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Setting<'a> {
-    /// Addresses that are given out.
-    Range {
-        /// The tag that clients of it are given, or else the interface; empty for none.
-        name: &'a [u8],
-        /// The first address.
-        first: IpAddr,
-        /// The last address.
-        last: IpAddr,
-    },
-    /// An address that is kept for one client.
-    Host(IpAddr),
-}
+use super::pools::Each;
+use super::pools::Setting;
+use super::pools::ends;
 
 /// Hands over every setting, also of a last line without end: people write these files.
-pub fn settings<'a>(bytes: &'a [u8], each: &mut dyn FnMut(Result<Setting<'a>, ParseError>)) {
+pub fn settings<'a>(bytes: &'a [u8], each: Each<'_, 'a>) {
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     for (number, text) in lines {
         let text = text.split(|byte| *byte == b'#').next().unwrap_or_default();
@@ -82,11 +70,12 @@ fn range<'a>(line: &Line<'a>) -> Result<Option<Setting<'a>>, ParseError> {
     let Some(last) = words.next().and_then(address) else {
         return Ok(None);
     };
-    if last.is_ipv4() != first.is_ipv4() || last < first {
+    let Some((first, last)) = ends(first, last) else {
         const LAST: &str = "a last address that is not below the first";
         return Err(line.error("dhcp-range", LAST, line.text()));
-    }
+    };
     let name = if tag.is_empty() { interface } else { tag };
+    let name = Cow::Borrowed(name);
     Ok(Some(Setting::Range { name, first, last }))
 }
 
@@ -99,21 +88,9 @@ fn host(word: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pools::tests::survive;
+    use super::super::pools::tests::told;
     use super::*;
-
-    fn told(text: &[u8]) -> Vec<String> {
-        let mut told = Vec::new();
-        settings(text, &mut |found| {
-            told.push(match found {
-                Ok(Setting::Range { name, first, last }) => {
-                    format!("{} {first}-{last}", String::from_utf8_lossy(name))
-                }
-                Ok(Setting::Host(address)) => format!("host {address}"),
-                Err(error) => format!("error: {error}"),
-            });
-        });
-        told
-    }
 
     const SAMPLE: &[u8] = b"# a comment\ninterface=s0\ndhcp-range=set:lan,192.0.2.100,192.0.2.199,255.255.255.0,12h\n\
         dhcp-range = 2001:db8:1::1000, 2001:db8:1::1fff, 64, 12h # v6\n\
@@ -125,7 +102,7 @@ mod tests {
     #[test]
     fn parses() {
         assert_eq!(
-            told(SAMPLE),
+            told(settings, SAMPLE),
             [
                 "lan 192.0.2.100-192.0.2.199",
                 " 2001:db8:1::1000-2001:db8:1::1fff",
@@ -139,7 +116,7 @@ mod tests {
     #[test]
     fn short() {
         assert_eq!(
-            told(b"dhcp-range=\ndhcp-range=a,b,10.0.0.1\ndhcp-range=10.0.0.9,10.0.0.1\ndhcp-range=10.0.0.1,::1\ndhcp-range=10.0.0.1\n"),
+            told(settings, b"dhcp-range=\ndhcp-range=a,b,10.0.0.1\ndhcp-range=10.0.0.9,10.0.0.1\ndhcp-range=10.0.0.1,::1\ndhcp-range=10.0.0.1\n"),
             [
                 "error: 1: dhcp-range: expected an address after tags and interface, found \"\"",
                 "error: 2: dhcp-range: expected an address after tags and interface, found \"a,b,10.0.0.1\"",
@@ -151,14 +128,11 @@ mod tests {
 
     #[test]
     fn empty() {
-        assert!(told(b"").is_empty());
+        assert!(told(settings, b"").is_empty());
     }
 
     #[test]
     fn ends_abruptly() {
-        for cut in 0..SAMPLE.len() {
-            let _ = told(&SAMPLE[..cut]);
-            let _ = told(&SAMPLE[cut..]);
-        }
+        survive(settings, SAMPLE);
     }
 }

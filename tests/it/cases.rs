@@ -96,6 +96,21 @@ pub(crate) const LEASES: &[(&str, &str, &[&str])] = &[
     ("udhcpd.leases", "leases/udhcpd.leases", &["dhcp"]),
     ("networkd.json", "leases/networkd.json", &["dhcp"]),
     ("leases.json", "leases/leases.json", &["dhcp"]),
+    ("kea-dhcp4.conf", "leases/kea-dhcp4.conf", &["dhcp"]),
+    ("kea-dhcp6.conf", "leases/kea-dhcp6.conf", &["dhcp"]),
+    ("dhcpd.conf", "leases/dhcpd.conf", &["dhcp"]),
+    ("dhcpd6.conf", "leases/dhcpd6.conf", &["dhcp"]),
+    ("udhcpd.conf", "leases/udhcpd.conf", &["dhcp"]),
+];
+
+/// Whose leases a file of settings is about: pools are of no use without them.
+const SETTINGS: &[(&str, &str)] = &[
+    ("dnsmasq.conf", "dnsmasq.leases"),
+    ("kea-dhcp4.conf", "kea-leases4.csv"),
+    ("kea-dhcp6.conf", "kea-leases6.csv"),
+    ("dhcpd.conf", "dhcpd.leases"),
+    ("dhcpd6.conf", "dhcpd6.leases"),
+    ("udhcpd.conf", "udhcpd.leases"),
 ];
 
 #[test]
@@ -103,10 +118,9 @@ fn each_defect_gives_the_text_beside_it() {
     let mut wrong = Vec::new();
     for (format, file, collectors) in FORMATS.iter().chain(LEASES) {
         let copy = Copy::of(&fixtures().join("hosts/no-ipv6"));
-        if *format == "dnsmasq.conf" {
-            // Pools are of no use without leases.
-            let leases = fs::read(fixtures().join("cases/dnsmasq.leases/plain")).unwrap();
-            copy.write(Path::new("leases/dnsmasq.leases"), &leases);
+        if let Some((_, leases)) = SETTINGS.iter().find(|(settings, _)| settings == format) {
+            let plain = fs::read(fixtures().join("cases").join(leases).join("plain")).unwrap();
+            copy.write(&Path::new("leases").join(leases), &plain);
         }
         for case in entries(&fixtures().join("cases").join(format)) {
             if case

@@ -172,38 +172,34 @@ impl Host {
     }
 }
 
-/// The lease files that a tree may have in its folder `leases`, and what wrote them.
-const LEASE_FILES: [(&str, Format); 9] = [
-    ("dnsmasq.leases", Format::Dnsmasq),
-    ("odhcpd.leases", Format::Odhcpd),
-    ("kea-leases4.csv", Format::Kea),
-    ("kea-leases6.csv", Format::Kea),
-    ("dhcpd.leases", Format::Isc),
-    ("dhcpd6.leases", Format::Isc),
-    ("udhcpd.leases", Format::Udhcpd),
-    ("networkd.json", Format::Networkd),
-    ("leases.json", Format::Json),
+/// The lease files that a tree may have in its folder `leases`, what wrote them, and its settings.
+const LEASE_FILES: [(&str, Format, &str); 9] = [
+    ("dnsmasq.leases", Format::Dnsmasq, "dnsmasq.conf"),
+    ("odhcpd.leases", Format::Odhcpd, ""),
+    ("kea-leases4.csv", Format::Kea, "kea-dhcp4.conf"),
+    ("kea-leases6.csv", Format::Kea, "kea-dhcp6.conf"),
+    ("dhcpd.leases", Format::Isc, "dhcpd.conf"),
+    ("dhcpd6.leases", Format::Isc, "dhcpd6.conf"),
+    ("udhcpd.leases", Format::Udhcpd, "udhcpd.conf"),
+    ("networkd.json", Format::Networkd, ""),
+    ("leases.json", Format::Json, ""),
 ];
 
 fn dhcp_servers(folder: &Path) -> Vec<Server> {
-    let files = LEASE_FILES.into_iter();
-    let files = files.map(|(file, format)| (folder.join(file), format));
-    let servers = files
-        .filter(|(path, _)| path.exists())
-        .map(|(path, format)| Server {
-            name: name(&path)
-                .split('.')
-                .next()
-                .unwrap_or_default()
-                .to_string(),
-            format: Some(format),
-            leases: vec![path],
-            settings: match format {
-                Format::Dnsmasq => vec![folder.join("dnsmasq.conf")],
-                _ => Vec::new(),
-            },
-            pools: Vec::new(),
-        });
+    let found = LEASE_FILES
+        .into_iter()
+        .filter(|(file, _, _)| folder.join(file).exists());
+    let servers = found.map(|(file, format, settings)| Server {
+        name: file.split('.').next().unwrap_or_default().to_string(),
+        format: Some(format),
+        leases: vec![folder.join(file)],
+        settings: Some(settings)
+            .filter(|settings| !settings.is_empty())
+            .map(|settings| folder.join(settings))
+            .into_iter()
+            .collect(),
+        pools: Vec::new(),
+    });
     servers.collect()
 }
 
