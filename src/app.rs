@@ -202,6 +202,7 @@ impl App {
             }
             if ticks.is_due(now) {
                 self.sampler.tick(self.engine.files(), now);
+                self.engine.tick();
             }
             let mut next = ticks.next();
             if self.textfile.is_some() {

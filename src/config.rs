@@ -2,6 +2,7 @@
 //! them wrong. The flags that set them are in `cli`, which applies the keys of a file (`--config.file`) to them too; how
 //! such a file is read is in [`yaml`] and [`node`].
 
+pub mod dhcp;
 pub mod node;
 pub mod sections;
 mod spelling;
@@ -104,6 +105,8 @@ pub struct Config {
     pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
+    /// The DHCP servers whose leases are counted.
+    pub dhcp: dhcp::Dhcp,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -285,6 +288,7 @@ impl Default for Config {
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
+            dhcp: dhcp::Dhcp::default(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -18,6 +18,7 @@ use crate::collectors::is_node_exporters;
 use crate::collectors::textfile;
 use crate::config::Config;
 use crate::files::Files;
+use crate::leases::Leases;
 use crate::links::Links;
 use crate::log::panic_message;
 use crate::metric::Batch;
@@ -72,6 +73,7 @@ pub struct Engine {
     files: Files,
     sockets: Sockets,
     links: Links,
+    leases: Leases,
     collectors: Vec<Active>,
     batch: Batch,
 }
@@ -118,6 +120,7 @@ impl Engine {
             files,
             sockets,
             links: Links::default(),
+            leases: Leases::new(config),
             collectors,
             batch: Batch::default(),
         }
@@ -140,6 +143,7 @@ impl Engine {
         if config.sockets_source != self.config.sockets_source {
             self.sockets = Sockets::new(config.sockets_source);
         }
+        self.leases.reload(config);
         self.config = config.clone();
     }
 
@@ -147,6 +151,23 @@ impl Engine {
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// What the DHCP servers' files held when they were last looked at.
+    #[must_use]
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// Looks at what changes between scrapes.
+    pub fn tick(&mut self) {
+        // As a collector's: a bug there must not end the program.
+        let ran = catch_unwind(AssertUnwindSafe(|| self.leases.tick(&self.files)));
+        if let Err(payload) = ran {
+            let said = panic_message(payload.as_ref());
+            log::error!(err = said; "leases not looked at");
+            self.leases = Leases::new(&self.config);
+        }
     }
 
     /// The enabled collectors and how each fared when it last ran.
@@ -232,6 +253,7 @@ impl Engine {
                     sampler,
                     sockets: &mut self.sockets,
                     links: &mut self.links,
+                    leases: &mut self.leases,
                     source: None,
                     left_out: None,
                 };

@@ -360,7 +360,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     })
 }
 
-fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits
         .and_then(|text| text.parse().ok())

@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "collectors",
             "config",
             "files",
+            "leases",
             "links",
             "log",
             "metric",
@@ -60,6 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "devices",
             "files",
+            "leases",
             "links",
             "metric",
             "netlink",
@@ -77,6 +79,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The source that was asked for comes from the configuration.
     ("sockets", &["config", "files", "netlink", "parse", "sys"]),
     ("links", &["files", "netlink", "parse"]),
+    // A lease file on another machine is read by a probe.
+    ("leases", &["config", "files", "parse", "probes"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),

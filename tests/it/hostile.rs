@@ -108,6 +108,17 @@ fn device_attributes_cut_and_garbled() {
 }
 
 #[test]
+fn lease_files_cut_garbled_and_struck() {
+    let host = Victim::of(&fixtures().join("cases/hosts/dhcp"));
+    for path in host.files("leases") {
+        host.cut(&path);
+        host.garble(&path);
+        host.reorder(&path);
+        host.strike(&path);
+    }
+}
+
+#[test]
 fn tables_of_oddly_named_devices() {
     let host = Victim::new("odd-names");
     for path in ["proc/net/dev", "proc/net/arp"].map(PathBuf::from) {
@@ -154,7 +165,11 @@ struct Victim {
 
 impl Victim {
     fn new(name: &str) -> Self {
-        let copy = Copy::of(&fixtures().join("hosts").join(name));
+        Self::of(&fixtures().join("hosts").join(name))
+    }
+
+    fn of(tree: &Path) -> Self {
+        let copy = Copy::of(tree);
         let mut host = Host::open(&copy.root);
         let pages = ALL
             .iter()

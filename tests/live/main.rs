@@ -3,6 +3,7 @@
 mod capture;
 mod client;
 mod devices;
+mod dhcp;
 mod links;
 mod mounts;
 mod node_exporter;
