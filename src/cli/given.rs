@@ -69,6 +69,15 @@ pub(super) fn merge(
 ) -> Result<Merged, UsageError> {
     let mut config = Config::default();
     let mut kept = Vec::new();
+    // A flag replaces what it is about of a section.
+    for (section, node) in &file.sections {
+        let mut wrong = Vec::new();
+        (section.read)(node, &mut config, &mut wrong);
+        if !wrong.is_empty() {
+            return Err(UsageError(wrong.iter().map(ToString::to_string).collect()));
+        }
+        config.said.insert(section.key, vec![node.canonical()]);
+    }
     for flag in flags() {
         let said = line.of(flag.name).or_else(|| file.of(flag.name));
         let mut values = said.and_then(|said| effective(flag, &said.values));
@@ -84,14 +93,6 @@ pub(super) fn merge(
                 .map_err(|error| UsageError::one(format!("{}: {error}", flag.name)))?;
             config.said.insert(flag.name, values);
         }
-    }
-    for (section, node) in &file.sections {
-        let mut wrong = Vec::new();
-        (section.read)(node, &mut config, &mut wrong);
-        if !wrong.is_empty() {
-            return Err(UsageError(wrong.iter().map(ToString::to_string).collect()));
-        }
-        config.said.insert(section.key, vec![node.canonical()]);
     }
     config.collectors = collectors(config.said.contains_key(ONLY_NAMED), line, file);
     contradictions(&config).map_err(|(name, error)| {

@@ -272,6 +272,17 @@ impl Node {
         }
     }
 
+    /// The keys and values of a mapping with any keys, such as names.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn entries(&self, expected: &str) -> Result<&[Entry], Wrong> {
+        match &self.value {
+            Value::Mapping(entries) => Ok(entries),
+            _ => Err(self.refused(expected)),
+        }
+    }
+
     /// A mapping, and the keys that it may have.
     ///
     /// # Errors

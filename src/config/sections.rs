@@ -1,6 +1,8 @@
 //! The sections of a configuration file: top-level keys that are no flags' names and hold more than a flag can, each with
 //! the function that reads it. A section is one entry of [`SECTIONS`]; README and deploy/weir.yml show it.
 
+mod dhcp;
+
 use super::Config;
 use super::node::Node;
 use super::node::Wrong;
@@ -14,4 +16,7 @@ pub struct Section {
 }
 
 /// All sections.
-pub static SECTIONS: &[Section] = &[];
+pub static SECTIONS: &[Section] = &[Section {
+    key: "dhcp",
+    read: dhcp::read,
+}];
