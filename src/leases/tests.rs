@@ -130,6 +130,31 @@ fn nobody_pays_who_does_not_ask() {
 }
 
 #[test]
+fn a_reload_forgets_only_where_other_files_or_pools_are_wanted() {
+    let root = Root::new("reload");
+    let mut config = Config {
+        collectors: vec!["dhcp"],
+        ..Config::default()
+    };
+    let mut leases = Leases::new(&config);
+    leases.look(&root.files());
+    assert!(leases.searched.is_some());
+    config.dhcp.per_lease = true;
+    config.limit_devices = 1;
+    leases.reload(&config);
+    assert!(leases.searched.is_some(), "nothing that is read changed");
+    let range = crate::config::dhcp::Range::parse("10.0.0.0/24").expect("a range");
+    let name = "lan".to_string();
+    config.dhcp.pools = vec![crate::config::dhcp::Pool { name, range }];
+    leases.reload(&config);
+    assert!(leases.searched.is_none() && leases.wanted.is_some());
+    leases.look(&root.files());
+    config.collectors.clear();
+    leases.reload(&config);
+    assert!(leases.wanted.is_none() && leases.searched.is_none());
+}
+
+#[test]
 fn kea_cleans_up_and_its_earlier_files_count() {
     let root = Root::new("kea");
     let files = root.files();

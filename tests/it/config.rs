@@ -255,20 +255,52 @@ fn the_example_is_sound_and_shows_the_defaults() {
     }
 }
 
+/// Lines that stand in five spaces are an example that is no default.
+#[test]
+fn the_examples_section_is_sound() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/weir.yml");
+    let text = fs::read_to_string(path).expect("the example");
+    let example = text.lines().filter_map(|line| line.strip_prefix("#     "));
+    let example: String = example.map(|line| format!("{line}\n")).collect();
+    let given = File::new(example).with(&[]);
+    let given = given.unwrap_or_else(|lines| panic!("{}", lines.join("\n")));
+    assert_eq!(given.dhcp.servers.len(), 1);
+    assert!(given.dhcp.per_lease);
+}
+
+#[test]
+fn a_flag_replaces_what_it_is_about_of_a_section() {
+    let file = File::new(
+        "dhcp:\n  servers: [{leases: /a}, {leases: /b, name: b}]\n  pools: {lan: 10.0.0.0/24}\n  per-lease-limit: 7\n",
+    );
+    let config = file
+        .with(&["--collector.dhcp.leases=kea:/c"])
+        .expect("sound");
+    let names: Vec<_> = config
+        .dhcp
+        .servers
+        .iter()
+        .map(|server| &server.name)
+        .collect();
+    assert_eq!(names, ["kea"]);
+    assert_eq!(
+        (config.dhcp.pools.len(), config.dhcp.per_lease_limit),
+        (1, 7)
+    );
+}
+
 #[test]
 fn readmes_example_is_sound() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let text = fs::read_to_string(path).expect("README.md");
-    let (_, section) = text
-        .split_once("## Configuration file\n")
-        .expect("a section");
-    let (section, _) = section.split_once("\n## ").expect("another section");
-    let blocks = section.split("```yaml\n").skip(1);
-    let blocks: Vec<_> = blocks
-        .filter_map(|rest| Some(rest.split_once("```")?.0))
+    let blocks = text.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|rest| Some(rest.split_once("```")?.0));
+    // The other one is for Prometheus.
+    let ours: Vec<_> = blocks
+        .filter(|block| !block.starts_with("scrape_configs:"))
         .collect();
-    assert!(!blocks.is_empty());
-    for block in blocks {
+    assert_eq!(ours.len(), 2);
+    for block in ours {
         let given = File::new(block).with(&[]);
         given.unwrap_or_else(|lines| panic!("{}", lines.join("\n")));
     }

@@ -84,6 +84,18 @@ fn a_change_touches_those_whom_it_concerns() {
 }
 
 #[test]
+fn a_section_touches_the_collector_of_its_name() {
+    let first = "dhcp: {pools: {lan: 10.0.0.0/24}}";
+    let same = reread(first, "dhcp:\n  pools:\n    lan: 10.0.0.0/24\n", &[]).expect("sound");
+    assert!(same.changes.is_empty());
+    let other = reread(first, "dhcp: {per-lease: true}", &[]).expect("sound");
+    assert!(other.changes.touch("dhcp") && !other.changes.touch("arp"));
+    assert!(other.config.dhcp.pools.is_empty() && other.config.dhcp.per_lease);
+    let gone = reread(first, "", &[]).expect("sound");
+    assert!(gone.changes.touch("dhcp") && gone.config.dhcp.pools.is_empty());
+}
+
+#[test]
 fn what_needs_a_restart_stays_and_is_told() {
     let second = "web.listen-address: \":9\"\nlog.format: json\nlimit.devices: 5\n";
     let reread_once = reread("web.listen-address: \":8\"", second, &[]).expect("sound");
