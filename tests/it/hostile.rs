@@ -109,7 +109,10 @@ fn device_attributes_cut_and_garbled() {
 
 #[test]
 fn lease_files_cut_garbled_and_struck() {
-    let host = Victim::of(&fixtures().join("cases/hosts/dhcp"));
+    let mut host = Victim::of(&fixtures().join("cases/hosts/dhcp"));
+    // No other collector looks into that folder, and asking all of them before each file takes most of the time.
+    host.pages
+        .retain(|(name, _)| matches!(*name, "dhcp" | "uname"));
     for path in host.files("leases") {
         host.cut(&path);
         host.garble(&path);
