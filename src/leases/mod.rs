@@ -60,6 +60,8 @@ pub struct Leases {
     once: bool,
     servers: Vec<Server>,
     searched: Option<Instant>,
+    /// Whether it was looked for files at all.
+    begun: bool,
     /// Until when ticks read nothing.
     rest: Option<Instant>,
     /// Why the mount table could not be read.
@@ -101,10 +103,9 @@ impl Leases {
         let begun = Instant::now();
         let due = |searched: Instant| begun.duration_since(searched) >= SEARCH;
         if self.wanted.is_some() && self.searched.is_none_or(due) {
-            let first = self.searched.is_none();
             self.searched = Some(begun);
-            self.search(files, first);
-            if first && self.once {
+            self.search(files);
+            if self.once {
                 self.wait();
             }
         }
@@ -140,7 +141,7 @@ impl Leases {
         })
     }
 
-    fn search(&mut self, files: &Files, first: bool) {
+    fn search(&mut self, files: &Files) {
         let Some(wanted) = &self.wanted else {
             return;
         };
@@ -156,6 +157,7 @@ impl Leases {
             }
         };
         self.error = None;
+        let first = !std::mem::replace(&mut self.begun, true);
         let root = files.root_path();
         let usual = wanted.servers.is_empty();
         let servers = if !usual {
@@ -206,13 +208,17 @@ fn is_there(mounts: &Mounts, root: &Path, path: &Path) -> bool {
 fn sources(mounts: &Mounts, root: &Path, server: &dhcp::Server) -> (Sources, bool) {
     let mut far = false;
     let mut expanded = |paths: &[PathBuf]| {
-        let mut found = Vec::new();
+        let mut found: Vec<Place> = Vec::new();
         for path in paths {
             let (places, elsewhere) = expand(mounts, root, path);
             far |= elsewhere;
-            found.extend(places);
+            for place in places {
+                // Named twice, it would be told twice.
+                if !found.contains(&place) && found.len() < FILES {
+                    found.push(place);
+                }
+            }
         }
-        found.truncate(FILES);
         found
     };
     let leases = expanded(&with_earlier(server));

@@ -212,10 +212,7 @@ impl Content {
         formats::settings(format, bytes, &mut |setting| match setting {
             Ok(Setting::Range { name, first, last }) => {
                 self.pools.extend(Range::new(first, last).map(|range| Pool {
-                    name: match printable(&name) {
-                        name if name.is_empty() => range.to_string(),
-                        name => name.into_owned(),
-                    },
+                    name: printable(&name).into_owned(),
                     range,
                 }));
             }

@@ -252,10 +252,12 @@ fn count(content: &Arc<Content>, pools: &[Pool], now: i64) -> Counts {
         ranges: Vec::new(),
     }];
     for pool in pools.iter().chain(&content.pools) {
-        let same = counted
-            .iter_mut()
-            .skip(1)
-            .find(|other| other.name == pool.name);
+        let name = if pool.name.is_empty() {
+            pool.range.to_string()
+        } else {
+            pool.name.clone()
+        };
+        let same = counted.iter_mut().skip(1).find(|other| other.name == name);
         if let Some(same) = same {
             if !same.ranges.contains(&pool.range) {
                 same.ranges.push(pool.range);
@@ -264,7 +266,7 @@ fn count(content: &Arc<Content>, pools: &[Pool], now: i64) -> Counts {
             continue;
         }
         counted.push(PoolCount {
-            name: pool.name.clone(),
+            name,
             addresses: Some(pool.range.addresses()),
             states: [0; 4],
             ranges: vec![pool.range],

@@ -40,17 +40,13 @@ impl<'a> Words<'a> {
     /// there, but has not been written yet.
     pub(super) fn next(&mut self) -> Option<Word<'a>> {
         loop {
+            self.blanks();
             let (first, tail) = self.rest.split_first()?;
             match first {
-                b'\n' => {
-                    self.line += 1;
-                    self.rest = tail;
-                }
                 b'#' => {
                     let end = self.rest.iter().position(|byte| *byte == b'\n');
                     self.rest = self.rest.get(end?..)?;
                 }
-                byte if byte.is_ascii_whitespace() => self.rest = tail,
                 b'{' | b'}' | b';' => {
                     self.rest = tail;
                     return Some(match first {
@@ -61,8 +57,11 @@ impl<'a> Words<'a> {
                 }
                 b'"' => return self.quoted(tail),
                 _ => {
+                    // Nearly every byte is told from those that end a word by its place in ASCII.
                     let ends = |byte: &u8| {
-                        byte.is_ascii_whitespace() || matches!(byte, b'{' | b'}' | b';' | b'"')
+                        !matches!(byte, b'#'..=b':' | b'<'..=b'z')
+                            && (byte.is_ascii_whitespace()
+                                || matches!(byte, b'{' | b'}' | b';' | b'"'))
                     };
                     let end = self.rest.iter().position(ends)?;
                     let (word, rest) = self.rest.split_at_checked(end)?;
@@ -71,6 +70,20 @@ impl<'a> Words<'a> {
                 }
             }
         }
+    }
+
+    fn blanks(&mut self) {
+        let (mut count, mut lines) = (0, 0);
+        for byte in self.rest {
+            match byte {
+                b'\n' => lines += 1,
+                byte if byte.is_ascii_whitespace() => {}
+                _ => break,
+            }
+            count += 1;
+        }
+        self.line += lines;
+        self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
     fn quoted(&mut self, text: &'a [u8]) -> Option<Word<'a>> {
@@ -89,6 +102,15 @@ impl<'a> Words<'a> {
     /// Reads up to the semicolon that ends the statement, or to the end of the block that it has. A closing brace before
     /// either is that of the block around it, and stays.
     pub(super) fn skip_statement(&mut self) {
+        // Most statements are words up to their semicolon, which need not be told apart.
+        let marks = |byte: &u8| matches!(byte, b';' | b'{' | b'}' | b'"' | b'#');
+        let end = self.rest.iter().position(marks);
+        let plain = end.and_then(|end| self.rest.split_at_checked(end));
+        if let Some((inside, [b';', after @ ..])) = plain {
+            self.line += inside.iter().filter(|byte| **byte == b'\n').count();
+            self.rest = after;
+            return;
+        }
         let mut depth = 0usize;
         loop {
             let before = (self.rest, self.line);

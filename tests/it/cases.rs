@@ -104,7 +104,7 @@ pub(crate) const LEASES: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Whose leases a file of settings is about: pools are of no use without them.
-const SETTINGS: &[(&str, &str)] = &[
+pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("dnsmasq.conf", "dnsmasq.leases"),
     ("kea-dhcp4.conf", "kea-leases4.csv"),
     ("kea-dhcp6.conf", "kea-leases6.csv"),
