@@ -6,6 +6,7 @@ pub mod bonding;
 pub mod connections;
 pub mod conntrack;
 pub mod cpu;
+pub mod dhcp;
 pub mod entropy;
 pub mod ephemeral_ports;
 pub mod filefd;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::files::FileError;
 use crate::files::Files;
+use crate::leases::Leases;
 use crate::links::Links;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -60,6 +62,7 @@ pub static ALL: &[&Spec] = &[
     &connections::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
+    &dhcp::SPEC,
     &entropy::SPEC,
     &ephemeral_ports::SPEC,
     &filefd::SPEC,
@@ -179,6 +182,8 @@ pub struct Context<'a> {
     pub sockets: &'a mut Sockets,
     /// The network devices, asked for at most once a scrape.
     pub links: &'a mut Links,
+    /// The leases of the DHCP servers here, read when a file has changed.
+    pub leases: &'a mut Leases,
     /// Which source the collector used, for `weir_source_info`.
     pub source: Option<&'static str>,
     /// How many series a limit left out, for `weir_series_left_out`; `None` where the collector has no limit.

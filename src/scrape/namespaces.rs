@@ -19,6 +19,7 @@ use crate::config::Netns;
 use crate::files::FileId;
 use crate::files::Files;
 use crate::files::Whose;
+use crate::leases::Leases;
 use crate::links::Links;
 use crate::log::panic_message;
 use crate::metric::Batch;
@@ -345,6 +346,8 @@ impl Visit<'_> {
         self.links.begin();
         self.batch.begin_scope(LABEL, &namespace.label);
         let sampler = Sampler::default();
+        // Files of this machine, whatever the namespace: the own one tells them.
+        let mut leases = Leases::default();
         let mut failed = None;
         for spec in self.specs {
             let mut context = Context {
@@ -352,6 +355,7 @@ impl Visit<'_> {
                 sampler: &sampler,
                 sockets: &mut kept.sockets,
                 links: self.links,
+                leases: &mut leases,
                 source: None,
                 left_out: None,
                 verdict: None,

@@ -36,8 +36,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "textfile",
         ],
     ),
-    // The flags --collector.NAME come from the list of collectors.
-    ("cli", &["cidr", "config", "collectors"]),
+    // The flags --collector.NAME come from the list of collectors; --config.file is read as files that people write are.
+    ("cli", &["cidr", "config", "collectors", "files"]),
     // Ranges of peers are given by flags and compared by the walk over the sockets.
     ("config", &["cidr"]),
     ("cidr", &[]),
@@ -49,6 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "collectors",
             "config",
             "files",
+            "leases",
             "links",
             "log",
             "metric",
@@ -63,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "devices",
             "files",
+            "leases",
             "links",
             "metric",
             "netlink",
@@ -87,6 +89,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Which namespaces are asked for comes from the configuration.
     ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
+    // A lease file on another machine is read by a probe.
+    ("leases", &["config", "files", "parse", "probes"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
@@ -128,6 +132,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
+    ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
     ("tiny_http", &["http"]),
 ];
