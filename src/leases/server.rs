@@ -275,7 +275,7 @@ fn count(content: &Arc<Content>, pools: &[Pool], now: i64) -> Counts {
     }
     let mut next = i64::MAX;
     for entry in content.table.entries() {
-        let kept = content.kept.contains(&entry.address);
+        let kept = content.keeps(entry.address);
         let state = entry.state(now, kept);
         let place = place(&counted, entry.address);
         let states = counted.get_mut(place).map(|pool| &mut pool.states);
