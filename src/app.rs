@@ -1,21 +1,16 @@
 //! Wiring and the one loop: wait for a request, the next tick or the next text file; sample, scrape, answer, write, stop.
 
 mod every;
+mod reload;
+mod signals;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
-
-use signal_hook::consts::SIGINT;
-use signal_hook::consts::SIGTERM;
 
 use crate::cli;
 use crate::config::Config;
@@ -46,6 +41,8 @@ use crate::textfile::Textfile;
 use crate::textfile::WriteError;
 
 use self::every::Every;
+use self::reload::Loaded;
+use self::signals::Signals;
 
 /// How long an answer in flight may take after SIGTERM.
 const DRAIN: Duration = Duration::from_millis(800);
@@ -88,17 +85,35 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Prints or writes once, or serves and writes until SIGTERM or SIGINT.
+/// Prints or writes once, or serves and writes until SIGTERM or SIGINT. The arguments are those that gave the
+/// configuration: SIGHUP reads the file that they name again.
 ///
 /// # Errors
 /// When it cannot start, or the metrics of `--once` are refused.
-pub fn run(config: &Config) -> Result<(), RunError> {
+pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
-    let files = Files::open(&config.procfs, &config.sysfs)
-        .map_err(RunError::Files)?
-        .with_rootfs(&config.rootfs);
-    let mut app = App::new(config, files)?;
-    if config.once { app.once() } else { app.serve() }
+    let files = roots(&config)?;
+    let mut app = App::new(config, arguments, files)?;
+    if app.config.once {
+        app.once()
+    } else {
+        app.serve()
+    }
+}
+
+/// Says that the configuration could run, as far as that can be seen without starting anything.
+///
+/// # Errors
+/// When a root is not what it should be, or standard output refuses the verdict.
+pub fn check(config: &Config) -> Result<(), RunError> {
+    roots(config)?;
+    let named = config.file.as_ref().map(|path| path.display().to_string());
+    print(format!("{}: ok\n", named.as_deref().unwrap_or("flags")).as_bytes())
+}
+
+fn roots(config: &Config) -> Result<Files, RunError> {
+    let files = Files::open(&config.procfs, &config.sysfs).map_err(RunError::Files)?;
+    Ok(files.with_rootfs(&config.rootfs))
 }
 
 /// Writes to standard output. Whoever reads may have seen enough (`weir --once | head`).
@@ -112,8 +127,10 @@ pub fn print(text: &[u8]) -> Result<(), RunError> {
     }
 }
 
-struct App<'a> {
-    config: &'a Config,
+struct App {
+    config: Config,
+    arguments: Vec<OsString>,
+    loaded: Loaded,
     engine: Engine,
     sampler: Sampler,
     instruments: Instruments,
@@ -134,21 +151,23 @@ struct App<'a> {
     length: usize,
 }
 
-impl<'a> App<'a> {
-    fn new(config: &'a Config, files: Files) -> Result<Self, RunError> {
+impl App {
+    fn new(config: Config, arguments: Vec<OsString>, files: Files) -> Result<Self, RunError> {
         let instruments =
             Instruments::new(cli::COMMIT, cli::target()).map_err(RunError::Instruments)?;
         let counts = config.collectors.contains(&"tc") && files.live();
-        let tc = counts.then(|| Watch::start(Settings::new(config)));
+        let tc = counts.then(|| Watch::start(Settings::new(&config)));
         Ok(Self {
-            config,
-            engine: Engine::new(config, files),
-            sampler: Sampler::new(config).with_tc(tc),
+            engine: Engine::new(&config, files),
+            sampler: Sampler::new(&config).with_tc(tc),
+            arguments,
+            loaded: Loaded::now(),
             instruments,
             started: Instant::now(),
             process: Process::begin(),
             process_error: None,
             textfile: config.textfile_output.as_deref().map(Textfile::new),
+            config,
             server: None,
             port: 0,
             listening: Vec::new(),
@@ -173,20 +192,27 @@ impl<'a> App<'a> {
     }
 
     fn serve(&mut self) -> Result<(), RunError> {
-        let settings = settings(self.config);
+        let mut settings = settings(&self.config);
         let mut server = Server::bind(&settings).map_err(RunError::Listen)?;
-        let stop = stop_flag(&mut server).map_err(RunError::Signals)?;
+        let signals = Signals::watch(&mut server).map_err(RunError::Signals)?;
         self.listening = server.addresses();
         self.port = server.first_port();
         self.tell_start();
         // Without a listener there is nothing to count, and the server waits for signals only.
-        let count = |server: &Server| (!settings.listen.is_empty()).then(|| server.stats());
+        let serves = !settings.listen.is_empty();
+        let count = |server: &Server| serves.then(|| server.stats());
         let mut ticks = Every::starting(Instant::now(), self.config.interval);
         let mut writes = Every::starting(Instant::now(), self.config.textfile_interval);
-        while !stop.load(Ordering::Relaxed) {
+        while !signals.stop() {
             let now = Instant::now();
+            if signals.reload() && !self.reload().is_empty() {
+                settings = self::settings(&self.config);
+                ticks.set_interval(now, self.config.interval);
+                writes.set_interval(now, self.config.textfile_interval);
+            }
             if ticks.is_due(now) {
                 self.sampler.tick(self.engine.files(), now);
+                self.engine.tick();
             }
             let mut next = ticks.next();
             if self.textfile.is_some() {
@@ -247,6 +273,7 @@ impl<'a> App<'a> {
                 timed_out: server.timed_out,
                 refused: server.refused,
             }),
+            config: self.config.file.as_ref().map(|_| self.loaded.counts()),
             textfile: self.textfile.as_ref().map(|file| TextfileCounts {
                 replaced: file.replaced(),
                 errors: file.errors(),
@@ -281,7 +308,7 @@ impl<'a> App<'a> {
     }
 }
 
-impl Source for App<'_> {
+impl Source for App {
     fn metrics(&mut self, selection: &Selection) -> Result<Vec<u8>, String> {
         self.render(&selection.collect, &selection.exclude)
     }
@@ -345,19 +372,4 @@ fn settings(config: &Config) -> http::Settings {
         write_timeout: config.write_timeout,
         max_header_bytes: config.max_header_bytes,
     }
-}
-
-/// A flag that SIGTERM and SIGINT set, and a byte on a socket that wakes the server's poll. A second signal ends the
-/// program at once, should the first not.
-fn stop_flag(server: &mut Server) -> io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (wake, woken) = UnixStream::pair()?;
-    woken.set_nonblocking(true)?;
-    for signal in [SIGTERM, SIGINT] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        signal_hook::low_level::pipe::register(signal, wake.try_clone()?)?;
-    }
-    server.wake_on(OwnedFd::from(woken));
-    Ok(stop)
 }

@@ -1,9 +1,16 @@
 //! What the program was asked to do: plain values, validated when they are read, so that nothing past start-up can find
-//! them wrong. The flags that set them are in `cli.rs`.
+//! them wrong. The flags that set them are in `cli`, which applies the keys of a file (`--config.file`) to them too; how
+//! such a file is read is in [`yaml`] and [`node`].
 
 mod connections;
+pub mod dhcp;
 pub mod dns;
+pub mod node;
+pub mod sections;
+mod spelling;
+pub mod yaml;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +22,7 @@ pub use self::connections::EXCLUDE as CONNECTIONS_EXCLUDE;
 pub use self::connections::Hostnames;
 pub use self::connections::MOST_SERIES as CONNECTIONS_MOST_SERIES;
 pub use self::connections::cidrs;
+pub use self::spelling::suggestion;
 
 /// node_exporter's default for `--collector.netstat.fields`, with `Tcp_MaxConn`, which dashboards ask for, added.
 pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|\
@@ -126,12 +134,19 @@ pub struct Config {
     pub tc_active_only: bool,
     /// Whether tc counts by IP version and protocol too.
     pub tc_protocols: bool,
+    /// The DHCP servers whose leases are counted.
+    pub dhcp: dhcp::Dhcp,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
     pub log_level: log::LevelFilter,
     /// How lines are logged.
     pub log_format: LogFormat,
+    /// The file that this was read from besides the command line, if any.
+    pub file: Option<PathBuf>,
+    /// What was said that is no default: the values by flag, and sections of the file by key. Two configurations with the
+    /// same are the same.
+    pub said: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// One place to listen.
@@ -386,9 +401,12 @@ impl Default for Config {
             tc_attach: TcAttach::Auto,
             tc_active_only: false,
             tc_protocols: false,
+            dhcp: dhcp::Dhcp::default(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,
+            file: None,
+            said: BTreeMap::new(),
         }
     }
 }

@@ -5,16 +5,18 @@
 //! that a captured host gives the same answer on every machine. Where another procfs has `1/net`, that is read and not
 //! `net`: in a container with the host's /proc mounted, `net` is the container's own network namespace.
 //!
-//! A captured tree may carry a file `CAPTURE` beside its `proc`, with lines `byte_order: big`, `page_size: 65536` and
-//! `architecture: mips`; what it does not say is this machine's.
+//! A captured tree may carry a file `CAPTURE` beside its `proc`, with lines `byte_order: big`, `page_size: 65536`,
+//! `architecture: mips` and `date: 2026-11-21T03:22:07Z`; what it does not say is this machine's.
 
 mod attributes;
 mod capture;
 mod elsewhere;
+mod mounts;
 mod namespaces;
 mod rootfs;
 
 pub mod regular;
+pub mod watched;
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -24,6 +26,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
@@ -31,6 +35,8 @@ use rustix::fs::OFlags;
 use self::elsewhere::Elsewhere;
 
 pub use self::attributes::Attributes;
+pub use self::mounts::Mounts;
+pub use self::mounts::answers_at_once;
 pub use self::namespaces::FileId;
 pub use self::namespaces::Whose;
 pub use self::namespaces::open_namespace;
@@ -110,6 +116,7 @@ pub struct Files {
     byte_order: ByteOrder,
     page_size: u64,
     machine: String,
+    captured: Option<i64>,
     buffer: Cell<Vec<u8>>,
 }
 
@@ -149,6 +156,7 @@ impl Files {
             byte_order: ByteOrder::NATIVE,
             page_size: rustix::param::page_size() as u64,
             machine: printable(rustix::system::uname().machine().to_bytes()).into_owned(),
+            captured: None,
             buffer: Cell::new(Vec::new()),
         };
         if let Some(parent) = procfs.parent().filter(|_| !live) {
@@ -161,6 +169,7 @@ impl Files {
         if let Some(capture) = self.parse(path, capture::parse)? {
             self.byte_order = capture.byte_order.unwrap_or(self.byte_order);
             self.page_size = capture.page_size.unwrap_or(self.page_size);
+            self.captured = capture.date;
             self.machine = capture
                 .machine
                 .unwrap_or_else(|| std::mem::take(&mut self.machine));
@@ -190,6 +199,15 @@ impl Files {
     #[must_use]
     pub fn page_size(&self) -> u64 {
         self.page_size
+    }
+
+    /// Seconds since 1970, by which leases are over or not: a captured tree's are those of its date, else this moment's.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.captured.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
+        })
     }
 
     /// Reads and parses `PROCFS/net/NAME`; `None` when this kernel does not have it.

@@ -34,6 +34,8 @@ pub static FAMILIES: &[&Desc] = &[
     &TICKS,
     &TEXTFILE_WRITTEN,
     &TEXTFILE_ERRORS,
+    &CONFIG_SUCCESSFUL,
+    &CONFIG_TIMESTAMP,
 ];
 
 static BUILD_INFO: Desc = Desc::gauge(
@@ -90,6 +92,16 @@ static TEXTFILE_ERRORS: Desc = Desc::counter(
     &[],
     "Times that the text file (--textfile.output) could not be replaced since the start; the log says why.",
 );
+static CONFIG_SUCCESSFUL: Desc = Desc::gauge(
+    "weir_config_last_reload_successful",
+    &[],
+    "Whether the file (--config.file) was sound when it was last read (1) or not (0), when the configuration before it stays and the log says why; absent without a file.",
+);
+static CONFIG_TIMESTAMP: Desc = Desc::gauge(
+    "weir_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the file (--config.file) was last read and sound, in seconds since 1970; absent without a file.",
+);
 /// What the families of the HTTP server begin with.
 const HTTP: &str = "weir_http_";
 /// Upper bounds of the scrape histogram in seconds: a home router needs some milliseconds, a server with 500,000 sockets
@@ -120,6 +132,17 @@ pub struct Counts {
     pub http: Option<HttpCounts>,
     /// The text file, where one is written.
     pub textfile: Option<TextfileCounts>,
+    /// The configuration's file, where there is one.
+    pub config: Option<ConfigCounts>,
+}
+
+/// What became of the configuration's file.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigCounts {
+    /// Whether it was sound when it was last read.
+    pub successful: bool,
+    /// When it was last read and sound.
+    pub last_success: SystemTime,
 }
 
 /// What became of the text file.
@@ -231,11 +254,20 @@ impl Instruments {
         if let Some(textfile) = counts.textfile {
             write_textfile(&textfile, batch);
         }
+        if let Some(config) = counts.config {
+            let successful = f64::from(u8::from(config.successful));
+            batch.push(&CONFIG_SUCCESSFUL, NO_LABELS, successful);
+            let last_success = since_1970(config.last_success).as_secs_f64();
+            batch.push(&CONFIG_TIMESTAMP, NO_LABELS, last_success);
+        }
     }
 }
 
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 fn write_textfile(counts: &TextfileCounts, batch: &mut Batch) {
-    let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
     if let Some(replaced) = counts.replaced.map(since_1970) {
         batch.push(&TEXTFILE_WRITTEN, NO_LABELS, replaced.as_secs_f64());
     }
@@ -312,6 +344,10 @@ mod tests {
                 replaced: Some(UNIX_EPOCH + Duration::from_millis(1500)),
                 errors: 2,
             }),
+            config: Some(ConfigCounts {
+                successful: false,
+                last_success: UNIX_EPOCH + Duration::from_millis(2500),
+            }),
         }));
         for desc in FAMILIES {
             assert!(
@@ -330,6 +366,8 @@ mod tests {
             "weir_ticks_total 3",
             "weir_textfile_last_write_timestamp_seconds 1.5",
             "weir_textfile_write_errors_total 2",
+            "weir_config_last_reload_successful 0",
+            "weir_config_last_reload_success_timestamp_seconds 2.5",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
         }
@@ -346,7 +384,9 @@ mod tests {
     fn what_is_not_there_is_not_told() {
         let text = written(Some(Counts::default()));
         assert!(text.contains("weir_ticks_total 0\n") && text.contains("weir_scrape_duration"));
-        assert!(!text.contains("weir_http_") && !text.contains("weir_textfile_"));
+        for absent in ["weir_http_", "weir_textfile_", "weir_config_"] {
+            assert!(!text.contains(absent), "{absent}");
+        }
         let text = written(Some(Counts {
             textfile: Some(TextfileCounts::default()),
             ..Counts::default()

@@ -26,6 +26,7 @@ pub mod exposition;
 pub mod files;
 pub mod http;
 pub mod instruments;
+pub mod leases;
 pub mod links;
 pub mod log;
 pub mod metric;

@@ -37,6 +37,11 @@ pub fn start(level: LevelFilter, format: LogFormat) {
     }));
 }
 
+/// Changes the least severe lines that are logged.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
+}
+
 /// What a panic said, if it said it in words.
 #[must_use]
 pub fn panic_message(payload: &dyn std::any::Any) -> &str {

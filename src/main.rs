@@ -1,4 +1,4 @@
-//! Parses the command line, runs, and sets the exit status: 0 ok, 1 a run-time error, 2 a wrong command line.
+//! Parses the command line, runs, and sets the exit status: 0 ok, 1 a run-time error, 2 a wrong command line or file.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,23 +7,25 @@ use weir::app::RunError;
 use weir::cli::Command;
 
 fn main() -> ExitCode {
-    match weir::cli::parse(std::env::args_os().skip(1).collect()) {
-        Ok(Command::Print(text)) => match weir::app::print(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, 1),
-        },
-        Ok(Command::Run(config)) => match weir::app::run(&config) {
-            Ok(()) => ExitCode::SUCCESS,
-            // A root that does not exist was named by a flag.
-            Err(error @ RunError::Files(_)) => fail(&error, 2),
-            Err(error) => fail(&error, 1),
-        },
-        Err(error) => fail(&error, 2),
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let result = match weir::cli::parse(&arguments) {
+        Ok(Command::Print(text)) => weir::app::print(text.as_bytes()),
+        Ok(Command::Check(config)) => weir::app::check(&config),
+        Ok(Command::Run(config)) => weir::app::run(*config, arguments),
+        Err(error) => return fail(error.lines(), 2),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // A root that does not exist was named by a flag.
+        Err(error @ RunError::Files(_)) => fail(&[error.to_string()], 2),
+        Err(error) => fail(&[error.to_string()], 1),
     }
 }
 
-fn fail(error: &dyn std::error::Error, status: u8) -> ExitCode {
-    // Not eprintln, which panics when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "weir: {error}");
+fn fail(lines: &[String], status: u8) -> ExitCode {
+    for line in lines {
+        // Not eprintln, which panics when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "weir: {line}");
+    }
     ExitCode::from(status)
 }

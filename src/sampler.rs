@@ -130,6 +130,13 @@ impl Sampler {
         self
     }
 
+    /// Samples the devices of another configuration from now on. Those that were sampled before keep what is known of them.
+    pub fn reload(&mut self, config: &Config) {
+        self.filter = config.netdev_devices.clone();
+        let filter = &self.filter;
+        self.devices.retain(|device| filter.shows(&device.label));
+    }
+
     /// Takes a sample. What cannot be read is logged once and has no rates until it can be read again.
     pub fn tick(&mut self, files: &Files, now: Instant) {
         self.ticks += 1;

@@ -8,18 +8,25 @@ mod active;
 mod namespaces;
 
 use std::io;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::time::Duration;
 
 use crate::collectors::ALL;
 use crate::collectors::Context;
+use crate::collectors::PER_NAMESPACE;
 use crate::collectors::Spec;
 use crate::collectors::connections;
 use crate::collectors::is_node_exporters;
 use crate::collectors::textfile;
 use crate::config::Config;
 use crate::config::Hostnames;
+use crate::config::dns::Server;
 use crate::dns::reverse::ReverseNames;
 use crate::files::Files;
+use crate::leases::Leases;
 use crate::links::Links;
+use crate::log::panic_message;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::netns::Found;
@@ -83,6 +90,7 @@ pub struct Engine {
     files: Files,
     sockets: Sockets,
     links: Links,
+    leases: Leases,
     collectors: Vec<Active>,
     /// Where others than the own namespace are measured.
     namespaces: Option<Namespaces>,
@@ -110,10 +118,7 @@ impl Engine {
 
     /// The same with another list of collectors.
     fn with(config: &Config, files: Files, list: &[&'static Spec]) -> Self {
-        let enabled = list.iter().filter(|spec| {
-            config.collectors.contains(&spec.name)
-                && (!config.companion || has_families_of_ours(spec))
-        });
+        let enabled = list.iter().filter(|spec| is_enabled(spec, config));
         let collectors = enabled.map(|spec| Active::new(spec, config)).collect();
         let sockets = Sockets::new(config.sockets_source, config.peers());
         Self {
@@ -121,6 +126,7 @@ impl Engine {
             files,
             sockets,
             links: Links::default(),
+            leases: Leases::new(config),
             collectors,
             namespaces: Namespaces::wanted(config),
             reverse: reverse_names(config),
@@ -128,10 +134,55 @@ impl Engine {
         }
     }
 
+    /// Goes on with another configuration. A collector that ran before stays as it is, with all that it remembers, unless
+    /// `touched` says that its part changed. The roots stay.
+    pub fn reload(&mut self, config: &Config, touched: impl Fn(&str) -> bool) {
+        let mut before = std::mem::take(&mut self.collectors);
+        // What is made anew lets go of what it holds before the new one asks for the same.
+        before.retain(|active| !touched(active.spec.name));
+        let enabled = ALL.iter().filter(|spec| is_enabled(spec, config));
+        let kept = |spec: &Spec, before: &mut Vec<Active>| {
+            let position = before.iter().position(|old| old.spec.name == spec.name)?;
+            Some(before.remove(position))
+        };
+        self.collectors = enabled
+            .map(|spec| kept(spec, &mut before).unwrap_or_else(|| Active::new(spec, config)))
+            .collect();
+        // What the listeners and peers of the connections are remembered in is the sockets'.
+        if config.sockets_source != self.config.sockets_source || touched(connections::SPEC.name) {
+            self.sockets = Sockets::new(config.sockets_source, config.peers());
+        }
+        if PER_NAMESPACE.iter().any(|spec| touched(spec.name)) {
+            self.namespaces = Namespaces::wanted(config);
+        }
+        self.leases.reload(config);
+        if asked_for_names(config) != asked_for_names(&self.config) {
+            self.reverse = reverse_names(config);
+        }
+        self.config = config.clone();
+    }
+
     /// The roots that the collectors read.
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// What the DHCP servers' files held when they were last looked at.
+    #[must_use]
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// Looks at what changes between scrapes.
+    pub fn tick(&mut self) {
+        // As a collector's: a bug there must not end the program.
+        let ran = catch_unwind(AssertUnwindSafe(|| self.leases.tick(&self.files)));
+        if let Err(payload) = ran {
+            let said = panic_message(payload.as_ref());
+            log::error!(err = said; "leases not looked at");
+            self.leases = Leases::new(&self.config);
+        }
     }
 
     /// The enabled collectors and how each fared when it last ran.
@@ -218,6 +269,7 @@ impl Engine {
                     sockets: &mut self.sockets,
                     links: &mut self.links,
                     reverse: self.reverse.as_ref(),
+                    leases: &mut self.leases,
                     source: None,
                     left_out: None,
                     verdict: None,
@@ -288,9 +340,18 @@ fn measure_others(
 
 /// The thread that asks for names of addresses, where a collector shows them.
 fn reverse_names(config: &Config) -> Option<io::Result<ReverseNames>> {
+    asked_for_names(config).map(|_| ReverseNames::start(&config.dns, &config.rootfs))
+}
+
+/// Whom it asks and how long it waits; `None` where nobody wants names.
+fn asked_for_names(config: &Config) -> Option<(Option<&Server>, Duration)> {
     let wanted = config.connections.hostnames == Hostnames::Dns;
-    let shown = wanted && config.collectors.contains(&connections::SPEC.name);
-    shown.then(|| ReverseNames::start(&config.dns, &config.rootfs))
+    let shown = wanted && is_enabled(&connections::SPEC, config);
+    shown.then_some((config.dns.resolver.as_ref(), config.dns.timeout))
+}
+
+fn is_enabled(spec: &Spec, config: &Config) -> bool {
+    config.collectors.contains(&spec.name) && (!config.companion || has_families_of_ours(spec))
 }
 
 /// Whether a collector has a family that node_exporter does not have.

@@ -73,6 +73,18 @@ impl Textfile {
         }
     }
 
+    /// The same file in another directory, if that is another: counters go on, and what was written stays where it is.
+    #[must_use]
+    pub fn moved_to(self, directory: &Path) -> Self {
+        if self.directory == directory {
+            return self;
+        }
+        Self {
+            errors: self.errors,
+            ..Self::new(directory)
+        }
+    }
+
     /// When the file was last replaced.
     #[must_use]
     pub fn replaced(&self) -> Option<SystemTime> {

@@ -18,6 +18,16 @@ impl Every {
         }
     }
 
+    /// Another interval from now on, counted from when it was last due. The same changes nothing.
+    pub(super) fn set_interval(&mut self, now: Instant, interval: Duration) {
+        if interval != self.interval {
+            let left = self.next.saturating_duration_since(now);
+            let passed = self.interval.saturating_sub(left);
+            self.next = now + interval.saturating_sub(passed);
+            self.interval = interval;
+        }
+    }
+
     /// When it is due.
     pub(super) fn next(&self) -> Instant {
         self.next
@@ -59,6 +69,22 @@ mod tests {
             assert!(round == 0 || !every.is_due(due - seconds(0.001)));
             assert!(every.is_due(due + seconds(0.2)));
         }
+    }
+
+    #[test]
+    fn another_interval_counts_from_the_last_time() {
+        let start = Instant::now();
+        let mut every = Every::starting(start, INTERVAL);
+        assert!(every.is_due(start));
+        let later = start + seconds(5.0);
+        every.set_interval(later, INTERVAL);
+        assert_eq!(every.next(), start + INTERVAL, "the same is no change");
+        every.set_interval(later, seconds(60.0));
+        assert_eq!(every.next(), start + seconds(60.0));
+        every.set_interval(later, seconds(1.0));
+        assert_eq!(every.next(), later, "it is overdue");
+        assert!(every.is_due(later));
+        assert_eq!(every.next(), later + seconds(1.0));
     }
 
     #[test]

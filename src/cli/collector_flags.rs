@@ -9,6 +9,10 @@ use crate::cidr::Grouping;
 use crate::config;
 use crate::config::Hostnames;
 use crate::config::TcAttach;
+use crate::config::dhcp::Format;
+use crate::config::dhcp::Pool;
+use crate::config::dhcp::Range;
+use crate::config::dhcp::Server;
 
 use super::flags::Flag;
 use super::flags::Set;
@@ -154,16 +158,54 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
+    Flag {
+        name: "--collector.dhcp.leases",
+        value: "[NAME=]FORMAT:PATH",
+        default: "",
+        help: "Lease file of a DHCP server, below --path.rootfs; FORMAT is auto, dnsmasq, odhcpd, kea, isc, udhcpd, networkd or json; repeatable. Without it the usual places are looked at.",
+        set: Set::Many(|config, values| {
+            config.dhcp.servers = dhcp_servers(values)?;
+            Ok(())
+        }),
+    },
+    Flag {
+        name: "--collector.dhcp.pool",
+        value: "NAME=FIRST-LAST",
+        default: "",
+        help: "Addresses of a pool, or NAME=NETWORK/LENGTH; repeatable. dnsmasq's are known from its dhcp-range.",
+        set: Set::Many(|config, values| {
+            config.dhcp.pools = values
+                .iter()
+                .map(|text| dhcp_pool(text))
+                .collect::<Result<_, _>>()?;
+            Ok(())
+        }),
+    },
+    switch(
+        "--collector.dhcp.per-lease",
+        "A series for every current lease, with its address, hardware address and name.",
+        |config| config.dhcp.per_lease = true,
+    ),
     one(
-        "--collector.ipvs.backend-labels",
-        "LABELS",
-        "local_address,local_port,remote_address,remote_port,proto,local_mark",
-        "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
+        "--collector.dhcp.per-lease-limit",
+        "N",
+        "1000",
+        "The most leases that have a series of their own.",
         |config, text| {
-            config.ipvs_backend_labels = ipvs_labels(text)?;
+            config.dhcp.per_lease_limit = number(text, 1, 1_000_000)?;
             Ok(())
         },
     ),
+    Flag {
+        name: "--collector.ipvs.backend-labels",
+        value: "LABELS",
+        default: "local_address,local_port,remote_address,remote_port,proto,local_mark",
+        help: "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
+        set: Set::Commas(|config, text| {
+            config.ipvs_backend_labels = ipvs_labels(text)?;
+            Ok(())
+        }),
+    },
     one(
         "--collector.connections.max-series",
         "N",
@@ -214,7 +256,7 @@ pub(super) static FLAGS: &[Flag] = &[
         "--collector.connections.hostnames",
         "SOURCE",
         "off",
-        "Where peer_hostname comes from: off, hosts (/etc/hosts below --path.rootfs), or dns (hosts first, then reverse DNS).",
+        "Where peer_hostname comes from: off, hosts (/etc/hosts below --path.rootfs), or dns (hosts first, then leases of dhcp, then reverse DNS).",
         |config, text| {
             config.connections.hostnames = match text {
                 "off" => Hostnames::Off,
@@ -285,6 +327,48 @@ fn ipvs_labels(text: &str) -> Result<Vec<&'static str>, String> {
         known(name).ok_or_else(|| refused(&format!("some of {}", all.join(",")), text))
     });
     picked.collect()
+}
+
+/// Files that are given the same name are one server's, in this order.
+fn dhcp_servers(values: &[String]) -> Result<Vec<Server>, String> {
+    const EXPECTED: &str =
+        "[NAME=]FORMAT:PATH with an absolute path, such as dnsmasq:/tmp/dhcp.leases";
+    let mut servers: Vec<Server> = Vec::new();
+    for text in values {
+        let (head, path) = text
+            .split_once(':')
+            .ok_or_else(|| refused(EXPECTED, text))?;
+        let (name, word) = head.split_once('=').unwrap_or((head, head));
+        let format = Format::parse(word).map_err(|expected| refused(expected, text))?;
+        if name.is_empty() || !path.starts_with('/') {
+            return Err(refused(EXPECTED, text));
+        }
+        let path = PathBuf::from(path);
+        match servers.iter_mut().find(|server| server.name == name) {
+            Some(server) if server.format == format => server.leases.push(path),
+            Some(_) => return Err(refused("one format for one name", text)),
+            None => servers.push(Server {
+                name: name.to_string(),
+                format,
+                leases: vec![path],
+                ..Server::default()
+            }),
+        }
+    }
+    Ok(servers)
+}
+
+fn dhcp_pool(text: &str) -> Result<Pool, String> {
+    const EXPECTED: &str = "NAME=FIRST-LAST or NAME=NETWORK/LENGTH";
+    let (name, range) = text
+        .split_once('=')
+        .ok_or_else(|| refused(EXPECTED, text))?;
+    if name.is_empty() {
+        return Err(refused(EXPECTED, text));
+    }
+    let range = Range::parse(range).map_err(|expected| refused(expected, text))?;
+    let name = name.to_string();
+    Ok(Pool { name, range })
 }
 
 /// An empty pattern is none.

@@ -35,6 +35,8 @@ pub(super) enum Set {
     One(fn(&mut Config, &str) -> Result<(), String>),
     /// Takes a value each time it is given; together they replace the default.
     Many(fn(&mut Config, &[String]) -> Result<(), String>),
+    /// Takes one value of parts that commas separate; a file may have them as a list.
+    Commas(fn(&mut Config, &str) -> Result<(), String>),
 }
 
 pub(super) const fn switch(name: &'static str, help: &'static str, set: fn(&mut Config)) -> Flag {
@@ -74,6 +76,29 @@ pub(super) const fn one(
 }
 
 pub(super) const VERSION: &str = "--version";
+pub(super) const HELP: &str = "--help";
+pub(super) const CONFIG_FILE: &str = "--config.file";
+pub(super) const CHECK_CONFIG: &str = "--check-config";
+
+/// What stays as it is while the program runs: a change in the file is told and waits for a restart.
+pub(super) static RESTART: &[&str] = &[
+    "--web.listen-address",
+    "--web.max-connections",
+    "--web.read-timeout",
+    "--web.write-timeout",
+    "--web.max-header-bytes",
+    "--path.procfs",
+    "--path.sysfs",
+    "--path.rootfs",
+    "--log.format",
+    // Detaching from many interfaces takes seconds.
+    "--collector.tc",
+    "--collector.tc.device-include",
+    "--collector.tc.device-exclude",
+    "--collector.tc.attach",
+    "--collector.tc.active-only",
+    "--collector.tc.protocols",
+];
 
 /// The whole table, in the order of help.
 pub(super) fn flags() -> impl Iterator<Item = &'static Flag> {
@@ -142,7 +167,7 @@ static GENERAL: &[Flag] = &[
     ),
     switch(
         "--web.disable-exporter-metrics",
-        "Leave out the metrics of weir itself (process_*, weir_http_*, weir_scrape_*, weir_textfile_*).",
+        "Leave out the metrics of weir itself (process_*, weir_config_*, weir_http_*, weir_scrape_*, weir_textfile_*).",
         |config| {
             config.exporter_metrics = false;
         },
@@ -307,6 +332,20 @@ static GENERAL: &[Flag] = &[
         "node_exporter runs here too: leave out every family that it has (node_*).",
         |config| config.companion = true,
     ),
+    one(
+        CONFIG_FILE,
+        "FILE",
+        "",
+        "A YAML file with flags' names, without dashes, and their values; the command line wins; read again on SIGHUP.",
+        |config, text| {
+            config.file = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
+            Ok(())
+        },
+    ),
+    asked(
+        CHECK_CONFIG,
+        "Check flags and file, print what is wrong, and exit; nothing is started.",
+    ),
     switch(
         "--once",
         "Print the metrics to standard output and exit; with --textfile.output write that file once and print nothing.",
@@ -343,7 +382,7 @@ static GENERAL: &[Flag] = &[
         },
     ),
     asked(VERSION, "Print version, commit and target, and exit."),
-    asked("--help", "Print this list and exit."),
+    asked(HELP, "Print this list and exit."),
 ];
 
 pub(super) fn refused(expected: &str, found: &str) -> String {

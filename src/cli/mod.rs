@@ -1,203 +1,117 @@
-//! The command line: one table of flags, from which the parser, `--help` and README's table come.
-//!
-//! pico-args does the reading; it refuses `--flag=` and strips quotes, so arguments are split at their first `=` before
-//! it sees them. The table is flags.rs; this is the only file that knows pico_args.
+//! The command line and the file of `--config.file`: one table of flags, from which the parser of both, `--help` and
+//! README's table come. The table is flags.rs.
 
-use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fmt;
 use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-
-use pico_args::Arguments;
 
 use crate::collectors::ALL;
 use crate::config::Config;
-use crate::config::SocketsSource;
 
 mod collector_flags;
 mod dns_flags;
+mod file;
 mod flags;
+mod given;
+mod line;
+mod reload;
 #[cfg(test)]
 mod tests;
 
-use collector_flags::ONLY_NAMED;
+use flags::CHECK_CONFIG;
 use flags::Set;
-use flags::VERSION;
 use flags::flags;
+use given::merge;
+use line::CommandLine;
+
+pub use reload::Changes;
+pub use reload::Reread;
+pub use reload::reread;
+
+/// What switches a collector off begins with this.
+const NO_COLLECTOR: &str = "--no-collector.";
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
     /// Measure and serve, or print once.
     Run(Box<Config>),
+    /// Say whether this configuration, which is sound as far as it can be seen without starting, could run.
+    Check(Box<Config>),
     /// Print this text and exit.
     Print(String),
 }
 
-/// A command line that cannot be used: one line that names the flag and what was expected.
+/// A command line or a file that cannot be used: lines that each name the flag, or the place and key, and what was
+/// expected.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UsageError(String);
+pub struct UsageError(Vec<String>);
+
+impl UsageError {
+    fn one(line: String) -> Self {
+        Self(vec![line])
+    }
+
+    /// What is wrong, a line each; one at least.
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        &self.0
+    }
+}
 
 impl fmt::Display for UsageError {
+    /// In one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (first, more) = (self.0.first(), self.0.len().saturating_sub(1));
+        f.write_str(first.map_or("", String::as_str))?;
+        match more {
+            0 => Ok(()),
+            more => write!(f, " (and {more} more)"),
+        }
     }
 }
 
 impl std::error::Error for UsageError {}
 
-/// Reads the command line, without the program's name.
+/// Reads the command line, without the program's name, and the file that it names.
 ///
 /// # Errors
-/// One line that names the flag and what was expected.
-pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
-    let mut arguments = Arguments::from_vec(split(arguments)?);
-    let mut config = Config::default();
-    // Values first: one may look like a switch.
-    for flag in flags().filter(|flag| !flag.value.is_empty()) {
-        let failed = |error: String| UsageError(format!("{}: {error}", flag.name));
-        let values =
-            arguments
-                .values_from_os_str(flag.name, utf8)
-                .map_err(|error| match error {
-                    pico_args::Error::OptionWithoutAValue(_) => {
-                        failed(format!("expected {}, found nothing", flag.value))
-                    }
-                    pico_args::Error::ArgumentParsingFailed { cause } => failed(cause),
-                    other => failed(other.to_string()),
-                })?;
-        set(&flag.set, &mut config, &values).map_err(failed)?;
+/// With a line for each thing that is wrong; of the command line for the first only.
+pub fn parse(arguments: &[OsString]) -> Result<Command, UsageError> {
+    let line = CommandLine::read(arguments)?;
+    if line.help {
+        return Ok(Command::Print(help_text()));
     }
-    for flag in flags().filter(|flag| flag.value.is_empty()) {
-        if let Set::Switch(set) = &flag.set {
-            // Given twice it says the same.
-            while arguments.contains(flag.name) {
-                set(&mut config);
-            }
-        }
+    if line.version {
+        return Ok(Command::Print(version_text()));
     }
-    let only_named = arguments.contains(ONLY_NAMED);
-    let (help, version) = (
-        arguments.contains(["-h", "--help"]),
-        arguments.contains(VERSION),
-    );
-    config.collectors = collectors(only_named, &arguments.finish())?;
-    contradictions(&config)?;
-    Ok(match (help, version) {
-        (true, _) => Command::Print(help_text()),
-        (_, true) => Command::Print(version_text()),
-        _ => Command::Run(Box::new(config)),
+    let file = file::given_by(&line.given)?;
+    let config = Box::new(merge(&line.given, &file, None)?.config);
+    Ok(match line.given.of(CHECK_CONFIG) {
+        Some(_) => Command::Check(config),
+        None => Command::Run(config),
     })
 }
 
-/// What each flag allows, but not together.
-fn contradictions(config: &Config) -> Result<(), UsageError> {
-    let live = config.procfs == Path::new("/proc");
-    if config.sockets_source == SocketsSource::Netlink && !live {
-        let procfs = config.procfs.display();
-        return Err(UsageError(format!(
-            "--sockets.source: expected auto or proc with --path.procfs={procfs}, which is read as files only, found \"netlink\""
-        )));
-    }
-    if config.listen.is_empty() && config.textfile_output.is_none() && !config.once {
-        return Err(UsageError(
-            "--web.listen-address: expected an address where neither --textfile.output nor --once is given, found \"\""
-                .to_string(),
-        ));
-    }
-    if config.collectors.contains(&"tc") && !live {
-        let procfs = config.procfs.display();
-        return Err(UsageError(format!(
-            "--collector.tc: expected --path.procfs=/proc, found {procfs}, which is read as files only: nothing can be attached to it"
-        )));
-    }
-    Ok(())
-}
-
-/// Splits `--flag=value` at the first `=`. What follows a flag that takes a value is left as it is.
-fn split(arguments: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
-    let mut words = Vec::with_capacity(arguments.len() * 2);
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let bytes = argument.as_bytes();
-        let equals = bytes.iter().position(|byte| *byte == b'=');
-        let (name, value) =
-            match equals.and_then(|at| Some((bytes.get(..at)?, bytes.get(at + 1..)?))) {
-                Some((name, value)) => (name, Some(value)),
-                None => (bytes, None),
-            };
-        let name = std::str::from_utf8(name).unwrap_or_default();
-        let takes_value = flags()
-            .find(|flag| flag.name == name)
-            .map(|flag| !flag.value.is_empty());
-        match (takes_value, value) {
-            (Some(false), Some(_)) => return Err(UsageError(format!("{name}: takes no value"))),
-            (Some(true), Some(value)) => {
-                words.extend([
-                    OsString::from(name),
-                    OsStr::from_bytes(value).to_os_string(),
-                ]);
-            }
-            (Some(true), None) => {
-                words.push(argument);
-                words.extend(arguments.next());
-            }
-            _ => words.push(argument),
-        }
-    }
-    Ok(words)
+/// The flags that stay as they are while the program runs.
+pub fn needs_restart() -> impl Iterator<Item = &'static str> {
+    flags::RESTART.iter().copied()
 }
 
 fn set(set: &Set, config: &mut Config, values: &[String]) -> Result<(), String> {
     match (set, values) {
-        (_, []) | (Set::Switch(_) | Set::Asked, _) => Ok(()),
-        (Set::One(set), [value]) => set(config, value),
-        (Set::One(_), [first, second, ..]) => {
+        (Set::Asked, _) => Ok(()),
+        (Set::Switch(set), _) => {
+            set(config);
+            Ok(())
+        }
+        (_, []) => Ok(()),
+        (Set::One(set) | Set::Commas(set), [value]) => set(config, value),
+        (Set::One(_) | Set::Commas(_), [first, second, ..]) => {
             Err(format!("expected once, found {first:?} and {second:?}"))
         }
         (Set::Many(set), values) => set(config, values),
     }
-}
-
-/// The enabled collectors, from what the table of flags left over.
-fn collectors(only_named: bool, rest: &[OsString]) -> Result<Vec<&'static str>, UsageError> {
-    let mut switched: Vec<Option<bool>> = vec![None; ALL.len()];
-    for argument in rest {
-        let text = argument.to_str().unwrap_or_default();
-        let (name, on) = match text.strip_prefix("--no-collector.") {
-            Some(name) => (name, false),
-            None => (text.strip_prefix("--collector.").unwrap_or_default(), true),
-        };
-        let position = ALL.iter().position(|spec| spec.name == name);
-        match position.and_then(|position| switched.get_mut(position)) {
-            Some(state) if state.is_some_and(|before| before != on) => {
-                return Err(UsageError(format!(
-                    "--collector.{name}: expected on or off, found both"
-                )));
-            }
-            Some(state) => *state = Some(on),
-            None => {
-                return Err(UsageError(format!(
-                    "{}: unknown; weir --help lists the flags",
-                    argument.display()
-                )));
-            }
-        }
-    }
-    let enabled =
-        |on_by_default: bool, state: Option<bool>| state.unwrap_or(on_by_default && !only_named);
-    Ok(ALL
-        .iter()
-        .zip(switched)
-        .filter(|(spec, state)| enabled(spec.on_by_default, *state))
-        .map(|(spec, _)| spec.name)
-        .collect())
-}
-
-fn utf8(value: &OsStr) -> Result<String, &'static str> {
-    value.to_str().map(str::to_string).ok_or("expected UTF-8")
 }
 
 /// Name, version, commit and target in one line.
@@ -275,7 +189,9 @@ fn help_text() -> String {
             ),
         );
     }
-    text.push_str("\nExit status: 0 ok, 1 a run-time error, 2 a wrong command line.\n");
+    text.push_str(
+        "\nExit status: 0 ok, 1 a run-time error, 2 a wrong command line or configuration.\n",
+    );
     text
 }
 

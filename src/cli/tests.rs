@@ -4,8 +4,9 @@ use super::*;
 use std::os::unix::ffi::OsStringExt;
 
 fn run(arguments: &[&str]) -> Result<Box<Config>, String> {
-    match parse(arguments.iter().map(OsString::from).collect()) {
-        Ok(Command::Run(config)) => Ok(config),
+    let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+    match parse(&arguments) {
+        Ok(Command::Run(config) | Command::Check(config)) => Ok(config),
         Ok(Command::Print(text)) => Err(text),
         Err(error) => Err(error.to_string()),
     }
@@ -177,7 +178,7 @@ fn an_error_names_flag_rule_and_finding() {
         error(&["--web.telemetry-path=/health"]),
         "--web.telemetry-path: expected a path that is not taken, found \"/health\""
     );
-    let bytes = parse(vec![OsString::from_vec(b"--log.level=\xff".to_vec())]);
+    let bytes = parse(&[OsString::from_vec(b"--log.level=\xff".to_vec())]);
     assert_eq!(
         bytes.map(|_| ()).map_err(|error| error.to_string()),
         Err("--log.level: expected UTF-8".to_string())
@@ -353,4 +354,71 @@ fn tc_is_off_by_default_and_refuses_what_it_does_not_know() {
         refused,
         "--collector.tc.attach: expected auto, tcx or clsact, found \"xdp\""
     );
+}
+
+#[test]
+fn lease_files_and_pools() {
+    let config = run(&[
+        "--collector.dhcp.leases=dnsmasq:/a",
+        "--collector.dhcp.leases",
+        "attic=kea:/b:c",
+        "--collector.dhcp.leases=dnsmasq:/d",
+        "--collector.dhcp.leases=auto:/e",
+        "--collector.dhcp.pool=lan=192.0.2.100-192.0.2.199",
+        "--collector.dhcp.pool",
+        "six=2001:db8::/64",
+        "--collector.dhcp.per-lease",
+        "--collector.dhcp.per-lease-limit=7",
+    ])
+    .expect("a configuration");
+    let shown = config.dhcp.servers.iter().map(|server| {
+        let format = server.format.map(crate::config::dhcp::Format::word);
+        format!("{} {format:?} {:?}", server.name, server.leases)
+    });
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            "dnsmasq Some(\"dnsmasq\") [\"/a\", \"/d\"]",
+            "attic Some(\"kea\") [\"/b:c\"]",
+            "auto None [\"/e\"]",
+        ]
+    );
+    let pools = config.dhcp.pools.iter();
+    let pools = pools.map(|pool| format!("{} {}", pool.name, pool.range));
+    assert_eq!(
+        pools.collect::<Vec<_>>(),
+        [
+            "lan 192.0.2.100-192.0.2.199",
+            "six 2001:db8::-2001:db8::ffff:ffff:ffff:ffff"
+        ]
+    );
+    assert!(config.dhcp.per_lease && config.dhcp.per_lease_limit == 7);
+    for (flag, value, expected) in [
+        ("leases", "/a", "expected [NAME=]FORMAT:PATH"),
+        ("leases", "dnsmasq:a", "with an absolute path"),
+        ("leases", "=dnsmasq:/a", "expected [NAME=]FORMAT:PATH"),
+        ("leases", "xml:/a", "expected auto, dnsmasq, odhcpd, kea"),
+        ("pool", "lan", "expected NAME=FIRST-LAST"),
+        (
+            "pool",
+            "lan=192.0.2.1",
+            "expected FIRST-LAST or NETWORK/LENGTH",
+        ),
+        ("pool", "=192.0.2.0/24", "expected NAME=FIRST-LAST"),
+        ("per-lease-limit", "0", "expected a number from 1"),
+    ] {
+        let told = error(&[&format!("--collector.dhcp.{flag}"), value]);
+        let begin = format!("--collector.dhcp.{flag}: ");
+        assert!(
+            told.starts_with(&begin)
+                && told.contains(expected)
+                && told.ends_with(&format!("found {value:?}")),
+            "{told}"
+        );
+    }
+    let two = [
+        "--collector.dhcp.leases=x=kea:/a",
+        "--collector.dhcp.leases=x=isc:/b",
+    ];
+    assert!(error(&two).contains("expected one format for one name"));
 }

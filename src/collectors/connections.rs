@@ -13,6 +13,7 @@ mod names;
 mod quality;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
@@ -21,6 +22,7 @@ use crate::collectors::Spec;
 use crate::config::Connections as Settings;
 use crate::config::Hostnames;
 use crate::dns::reverse::ReverseNames;
+use crate::leases::Leases;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::float;
@@ -94,6 +96,21 @@ impl Connections {
     }
 }
 
+/// Who knows the names that /etc/hosts does not have, the first before the second.
+struct More<'a> {
+    leases: &'a Leases,
+    now: i64,
+    reverse: &'a ReverseNames,
+}
+
+impl More<'_> {
+    fn of(&self, address: IpAddr) -> Option<Arc<str>> {
+        let lease = self.leases.hostname(address, self.now);
+        let lease = lease.filter(|name| !name.is_empty()).map(Arc::from);
+        lease.or_else(|| self.reverse.of(address))
+    }
+}
+
 impl Collector for Connections {
     fn collect(
         &mut self,
@@ -122,7 +139,12 @@ impl Collector for Connections {
             Some(Ok(_)) => return Err(CollectError::Thread("it ended".to_string())),
             Some(Err(error)) => return Err(CollectError::Thread(error.to_string())),
         };
-        let mut left_out = self.write_pairs(peers, reverse, batch);
+        let more = reverse.map(|reverse| More {
+            leases: context.leases,
+            now: context.files.now(),
+            reverse,
+        });
+        let mut left_out = self.write_pairs(peers, more.as_ref(), batch);
         left_out = left_out.saturating_add(write_ports(peers, batch));
         if let (Some(quality), Source::Netlink) = (peers.quality(), survey.source()) {
             quality.outcome()?;
@@ -136,18 +158,13 @@ impl Collector for Connections {
 impl Connections {
     /// Writes the largest pairs, and says how many others there are, at most: what found no room in the table of pairs
     /// may have been a pair each.
-    fn write_pairs(
-        &self,
-        peers: &Peers,
-        reverse: Option<&ReverseNames>,
-        batch: &mut Batch,
-    ) -> usize {
+    fn write_pairs(&self, peers: &Peers, more: Option<&More<'_>>, batch: &mut Batch) -> usize {
         let pairs = peers.pairs();
         let mut largest = pairs.top(self.settings.max_series);
         largest.sort_unstable_by_key(|(pair, _)| *pair);
         let mut rest = peers.counted();
         for (pair, count) in &largest {
-            self.write_pair(pair, *count, reverse, batch);
+            self.write_pair(pair, *count, more, batch);
             let [input, output] = &mut rest;
             let rest = match pair.direction() {
                 Direction::Input => input,
@@ -164,21 +181,15 @@ impl Connections {
         (pairs.len() - largest.len()).saturating_add(without_room)
     }
 
-    fn write_pair(
-        &self,
-        pair: &Pair,
-        count: u64,
-        reverse: Option<&ReverseNames>,
-        batch: &mut Batch,
-    ) {
+    fn write_pair(&self, pair: &Pair, count: u64, more: Option<&More<'_>>, batch: &mut Batch) {
         let group = self.settings.group;
         let single = group.is_single(pair.peer());
         let address = Address::v6(pair.peer());
         let names = self.names.as_ref().filter(|_| single);
         let name = names.and_then(|names| names.of(address));
         // Nobody is asked for an address that has a name already.
-        let reverse = reverse.filter(|_| single && name.is_none());
-        let found = reverse.and_then(|reverse| reverse.of(address.ip()));
+        let more = more.filter(|_| single && name.is_none());
+        let found = more.and_then(|more| more.of(address.ip()));
         let name = name.or(found.as_deref());
         let local: IpAddr = pair.local().ip();
         let (local, peer) = (local.to_string(), group.text(pair.peer()));

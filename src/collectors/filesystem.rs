@@ -23,6 +23,7 @@ use crate::collectors::Spec;
 use crate::config::FS_TYPES_EXCLUDE;
 use crate::files::Files;
 use crate::files::Space;
+use crate::files::answers_at_once;
 use crate::files::errno_words;
 use crate::files::space;
 use crate::metric::Batch;
@@ -109,39 +110,6 @@ static MOUNT_INFO: Desc = Desc::gauge(
 /// The most mounts that are told, the first of the table; a machine full of containers has thousands.
 const MOST: usize = 256;
 
-/// What is asked by a thread of its own because somebody else must answer: another machine, or a program on this one. Types of FUSE apart,
-/// which begin with `fuse`.
-const REMOTE: &[&str] = &[
-    "9p",
-    "acfs",
-    "afs",
-    "autofs",
-    "beegfs",
-    "ceph",
-    "cifs",
-    "coda",
-    "gfs",
-    "gfs2",
-    "glusterfs",
-    "gpfs",
-    "lustre",
-    "mvfs",
-    "ncp",
-    "ncpfs",
-    "nfs",
-    "nfs4",
-    "ocfs2",
-    "orangefs",
-    "panfs",
-    "prl_fs",
-    "pvfs2",
-    "smb3",
-    "smbfs",
-    "vboxsf",
-    "virtiofs",
-    "vmhgfs",
-];
-
 struct Filesystem {
     points: Option<Regex>,
     types: Option<Regex>,
@@ -208,8 +176,9 @@ impl Filesystem {
         shown.reverse();
         let left_out = shown.len().saturating_sub(MOST);
         shown.truncate(MOST);
+        let table = mounts.iter().map(|mount| (mount.point, mount.kind));
         for shown in &mut shown {
-            shown.local = answers_at_once(mounts, shown.mount.point);
+            shown.local = answers_at_once(table.clone(), shown.mount.point);
         }
         let far = shown.iter().filter(|shown| !shown.local);
         self.remote.ask(files, far);
@@ -299,37 +268,6 @@ fn push_space(shown: &Shown<'_>, answer: Option<&Answer>, batch: &mut Batch) {
 
 fn is_squashed_root(mount: &Mount<'_>) -> bool {
     matches!(mount.point, b"/" | b"/rom") && matches!(mount.kind, b"squashfs" | b"erofs")
-}
-
-/// Whether looking at this path asks nobody but this kernel: neither what is mounted there nor on the way to it is remote.
-/// Of several mounts at one point the last is what is seen.
-fn answers_at_once(mounts: &[Mount<'_>], path: &[u8]) -> bool {
-    for (place, mount) in mounts.iter().enumerate() {
-        if !is_on_the_way(mount.point, path) || !is_remote(mount.kind) {
-            continue;
-        }
-        // What automounts has mounted already what is mounted below it.
-        if mount.kind == b"autofs" && mount.point != path {
-            continue;
-        }
-        let mut later = mounts.iter().skip(place + 1);
-        if !later.any(|later| later.point == mount.point) {
-            return false;
-        }
-    }
-    true
-}
-
-/// Whether `point` is `path` or a directory above it.
-fn is_on_the_way(point: &[u8], path: &[u8]) -> bool {
-    let point = point.strip_suffix(b"/").unwrap_or(point);
-    path.strip_prefix(point)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-}
-
-fn is_remote(kind: &[u8]) -> bool {
-    kind.starts_with(b"fuse") && kind != b"fusectl"
-        || REMOTE.iter().any(|remote| remote.as_bytes() == kind)
 }
 
 #[cfg(test)]

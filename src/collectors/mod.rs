@@ -6,6 +6,7 @@ pub mod bonding;
 pub mod connections;
 pub mod conntrack;
 pub mod cpu;
+pub mod dhcp;
 pub mod dns;
 pub mod entropy;
 pub mod ephemeral_ports;
@@ -47,6 +48,7 @@ use crate::config::Config;
 use crate::dns::reverse::ReverseNames;
 use crate::files::FileError;
 use crate::files::Files;
+use crate::leases::Leases;
 use crate::links::Links;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -63,6 +65,7 @@ pub static ALL: &[&Spec] = &[
     &connections::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
+    &dhcp::SPEC,
     &dns::SPEC,
     &entropy::SPEC,
     &ephemeral_ports::SPEC,
@@ -183,6 +186,8 @@ pub struct Context<'a> {
     pub sockets: &'a mut Sockets,
     /// The network devices, asked for at most once a scrape.
     pub links: &'a mut Links,
+    /// The leases of the DHCP servers here, read when a file has changed.
+    pub leases: &'a mut Leases,
     /// Names of addresses from reverse DNS, where they are asked for; or why no thread could be started for them.
     pub reverse: Option<&'a io::Result<ReverseNames>>,
     /// Which source the collector used, for `weir_source_info`.

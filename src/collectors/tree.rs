@@ -1,5 +1,6 @@
 //! A temporary procfs and sysfs for the tests of collectors, and one scrape of one collector over it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::config::Connections;
 use crate::config::SocketsSource;
 use crate::exposition;
 use crate::files::Files;
+use crate::leases::Leases;
 use crate::links::Links;
 use crate::metric::Batch;
 use crate::sampler::Sampler;
@@ -20,6 +22,7 @@ use crate::sockets::Sockets;
 /// A directory with an empty `proc/net` and `sys`, removed when it goes out of scope.
 pub(crate) struct Tree {
     root: PathBuf,
+    leases: RefCell<Leases>,
 }
 
 impl Tree {
@@ -34,7 +37,10 @@ impl Tree {
             "byte_order: little\npage_size: 4096\n",
         )
         .expect("a file");
-        Self { root }
+        Self {
+            root,
+            leases: RefCell::default(),
+        }
     }
 
     /// Writes a file below the root, with its directories; `path` may hold any bytes.
@@ -44,6 +50,11 @@ impl Tree {
         fs::create_dir_all(directory).expect("a directory in the tree");
         fs::write(path, content).expect("a file in the tree");
         self
+    }
+
+    /// Watches the lease files that a configuration names.
+    pub(crate) fn watch(&self, config: &Config) {
+        self.leases.replace(Leases::new(config));
     }
 
     /// A path below the root.
@@ -77,6 +88,7 @@ impl Tree {
             sockets: &mut Sockets::new(SocketsSource::Proc, Some(&Connections::default())),
             links: &mut Links::default(),
             reverse: None,
+            leases: &mut self.leases.borrow_mut(),
             source: None,
             left_out: None,
             verdict: None,
@@ -99,9 +111,10 @@ impl Tree {
                 "{}: not declared",
                 family.name
             );
-            // The sentences of ephemeral-port-exporter are kept as they are.
+            // The sentences of the seeds are kept as they are.
             assert!(
                 family.name.starts_with("ephemeral_ports_")
+                    || family.name == "dhcp_lease_count"
                     || family.help.ends_with('.') && family.help.len() > 20,
                 "{}",
                 family.help

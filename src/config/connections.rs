@@ -36,7 +36,7 @@ pub enum Hostnames {
     Off,
     /// /etc/hosts below the root file system.
     Hosts,
-    /// /etc/hosts, and for who is not in it reverse DNS.
+    /// /etc/hosts, for who is not in it the leases of the DHCP servers here, and then reverse DNS.
     Dns,
 }
 

@@ -2,6 +2,8 @@
 
 use super::ByteOrder;
 use crate::parse::ParseError;
+use crate::parse::decimal;
+use crate::parse::leases::epoch;
 use crate::parse::lines;
 use crate::parse::printable;
 
@@ -12,6 +14,8 @@ pub(super) struct Capture {
     pub(super) page_size: Option<u64>,
     /// The architecture as uname(2) names it.
     pub(super) machine: Option<String>,
+    /// When the tree was captured, in seconds since 1970.
+    pub(super) date: Option<i64>,
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Capture, ParseError> {
@@ -19,6 +23,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Capture, ParseError> {
         byte_order: None,
         page_size: None,
         machine: None,
+        date: None,
     };
     for line in lines(bytes) {
         let mut line = line?;
@@ -35,8 +40,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Capture, ParseError> {
             Some(b"architecture:") => {
                 capture.machine = line.word().map(|word| printable(word).into_owned());
             }
+            Some(b"date:") => capture.date = line.word().and_then(date),
             _ => {}
         }
     }
     Ok(capture)
+}
+
+/// `2026-11-21T03:22:07Z`; a date in other words is for people only.
+fn date(text: &[u8]) -> Option<i64> {
+    let mut numbers = text
+        .strip_suffix(b"Z")?
+        .split(|byte| matches!(byte, b'-' | b'T' | b':'))
+        .map(decimal);
+    let mut next = || numbers.next().flatten();
+    let date = [next()?, next()?, next()?];
+    epoch(date, [next()?, next()?, next()?])
 }

@@ -182,6 +182,7 @@ impl Files {
             foreign: self.foreign,
             elsewhere: None,
             byte_order: self.byte_order,
+            captured: self.captured,
             page_size: self.page_size,
             machine: self.machine.clone(),
             buffer: std::cell::Cell::default(),

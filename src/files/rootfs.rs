@@ -96,10 +96,22 @@ impl Files {
         }
     }
 
+    /// Whether there is a root file system to look at: that of this machine, or one that was named.
+    #[must_use]
+    pub fn has_root(&self) -> bool {
+        self.live || self.rootfs.is_some()
+    }
+
+    /// Where the root is.
+    #[must_use]
+    pub fn root_path(&self) -> &Path {
+        self.rootfs.as_deref().unwrap_or(Path::new("/"))
+    }
+
     /// Where the file system at a path below the root is asked with [`space`]. `None` when there is no root to ask.
     #[must_use]
     pub fn below_root(&self, path: &[u8]) -> Option<PathBuf> {
-        if !self.live && self.rootfs.is_none() {
+        if !self.has_root() {
             return None;
         }
         let path = Path::new(OsStr::from_bytes(path));
@@ -153,8 +165,7 @@ impl Files {
         path: &str,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
-        let root = self.rootfs.as_deref().unwrap_or(Path::new("/"));
-        self.parse(&root.join(path), parse)
+        self.parse(&self.root_path().join(path), parse)
     }
 }
 

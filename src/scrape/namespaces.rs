@@ -21,6 +21,7 @@ use crate::dns::reverse::ReverseNames;
 use crate::files::FileId;
 use crate::files::Files;
 use crate::files::Whose;
+use crate::leases::Leases;
 use crate::links::Links;
 use crate::log::panic_message;
 use crate::metric::Batch;
@@ -351,6 +352,8 @@ impl Visit<'_> {
         self.links.begin();
         self.batch.begin_scope(LABEL, &namespace.label);
         let sampler = Sampler::default();
+        // Files of this machine, whatever the namespace: the own one tells them.
+        let mut leases = Leases::default();
         let mut failed = None;
         for spec in self.specs {
             let mut context = Context {
@@ -359,6 +362,7 @@ impl Visit<'_> {
                 sockets: &mut kept.sockets,
                 links: self.links,
                 reverse: self.reverse,
+                leases: &mut leases,
                 source: None,
                 left_out: None,
                 verdict: None,

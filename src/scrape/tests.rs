@@ -142,3 +142,41 @@ fn names_choose_collectors_and_unknown_ones_are_refused() {
         .map(|_| ());
     assert_eq!(refused, Err("missing collector: nonesuch".to_string()));
 }
+
+/// What ran before and still runs is known by its outcome, which a collector made anew does not have.
+#[test]
+fn a_reload_makes_anew_what_was_touched_and_nothing_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts/no-ipv6");
+    let (procfs, sysfs) = (root.join("proc"), root.join("sys"));
+    let mut config = Config {
+        collectors: vec!["arp", "loadavg", "netdev"],
+        ..Config::default()
+    };
+    let files = Files::open(&procfs, &sysfs).expect("the fixture");
+    let mut engine = Engine::new(&config, files);
+    engine
+        .scrape(&[], &[], &Sampler::default())
+        .expect("all run");
+    config.collectors = vec!["arp", "netdev", "uname"];
+    config.limit_devices = 1;
+    engine.reload(&config, |collector| collector == "netdev");
+    let ran: Vec<_> = engine
+        .outcomes()
+        .map(|(spec, outcome)| (spec.name, outcome.is_some()))
+        .collect();
+    assert_eq!(ran, [("arp", true), ("netdev", false), ("uname", false)]);
+    let (batch, _) = engine
+        .scrape(&[], &[], &Sampler::default())
+        .expect("all run");
+    let mut text = Vec::new();
+    crate::exposition::encode(batch, &mut text);
+    let text = String::from_utf8(text).expect("UTF-8");
+    assert!(
+        text.contains("node_uname_info{") && !text.contains("node_load1"),
+        "{text}"
+    );
+    assert_eq!(text.matches("node_network_receive_bytes_total{").count(), 1);
+    config.companion = true;
+    engine.reload(&config, |_| true);
+    assert!(engine.outcomes().all(|(spec, _)| spec.name != "uname"));
+}

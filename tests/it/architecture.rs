@@ -36,8 +36,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "textfile",
         ],
     ),
-    // The flags --collector.NAME come from the list of collectors.
-    ("cli", &["cidr", "config", "collectors"]),
+    // The flags --collector.NAME come from the list of collectors; --config.file is read as files that people write are.
+    ("cli", &["cidr", "config", "collectors", "files"]),
     // Ranges of peers are given by flags and compared by the walk over the sockets.
     ("config", &["cidr"]),
     ("cidr", &[]),
@@ -50,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "dns",
             "files",
+            "leases",
             "links",
             "log",
             "metric",
@@ -65,6 +66,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "devices",
             "dns",
             "files",
+            "leases",
             "links",
             "metric",
             "netlink",
@@ -91,6 +93,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Which namespaces are asked for comes from the configuration.
     ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
+    // A lease file on another machine is read by a probe.
+    ("leases", &["config", "files", "parse", "probes"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
@@ -132,6 +136,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
+    ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
     ("simple_dns", &["dns"]),
     ("tiny_http", &["http"]),

@@ -86,11 +86,44 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("xfrm_stat", "proc/net/xfrm_stat", &["xfrm"]),
 ];
 
+/// The same for files that daemons and people write, below the root file system. They may end anywhere.
+pub(crate) const LEASES: &[(&str, &str, &[&str])] = &[
+    ("dnsmasq.leases", "leases/dnsmasq.leases", &["dhcp"]),
+    ("dnsmasq.conf", "leases/dnsmasq.conf", &["dhcp"]),
+    ("odhcpd.leases", "leases/odhcpd.leases", &["dhcp"]),
+    ("kea-leases4.csv", "leases/kea-leases4.csv", &["dhcp"]),
+    ("kea-leases6.csv", "leases/kea-leases6.csv", &["dhcp"]),
+    ("dhcpd.leases", "leases/dhcpd.leases", &["dhcp"]),
+    ("dhcpd6.leases", "leases/dhcpd6.leases", &["dhcp"]),
+    ("udhcpd.leases", "leases/udhcpd.leases", &["dhcp"]),
+    ("networkd.json", "leases/networkd.json", &["dhcp"]),
+    ("leases.json", "leases/leases.json", &["dhcp"]),
+    ("kea-dhcp4.conf", "leases/kea-dhcp4.conf", &["dhcp"]),
+    ("kea-dhcp6.conf", "leases/kea-dhcp6.conf", &["dhcp"]),
+    ("dhcpd.conf", "leases/dhcpd.conf", &["dhcp"]),
+    ("dhcpd6.conf", "leases/dhcpd6.conf", &["dhcp"]),
+    ("udhcpd.conf", "leases/udhcpd.conf", &["dhcp"]),
+];
+
+/// Whose leases a file of settings is about: pools are of no use without them.
+pub(crate) const SETTINGS: &[(&str, &str)] = &[
+    ("dnsmasq.conf", "dnsmasq.leases"),
+    ("kea-dhcp4.conf", "kea-leases4.csv"),
+    ("kea-dhcp6.conf", "kea-leases6.csv"),
+    ("dhcpd.conf", "dhcpd.leases"),
+    ("dhcpd6.conf", "dhcpd6.leases"),
+    ("udhcpd.conf", "udhcpd.leases"),
+];
+
 #[test]
 fn each_defect_gives_the_text_beside_it() {
     let mut wrong = Vec::new();
-    for (format, file, collectors) in FORMATS {
+    for (format, file, collectors) in FORMATS.iter().chain(LEASES) {
         let copy = Copy::of(&fixtures().join("hosts/no-ipv6"));
+        if let Some((_, leases)) = SETTINGS.iter().find(|(settings, _)| settings == format) {
+            let plain = fs::read(fixtures().join("cases").join(leases).join("plain")).unwrap();
+            copy.write(&Path::new("leases").join(leases), &plain);
+        }
         for case in entries(&fixtures().join("cases").join(format)) {
             if case
                 .extension()
@@ -145,7 +178,12 @@ fn a_stripped_kernel_gives_no_family_rather_than_zeros() {
 fn every_directory_of_cases_is_read() {
     for directory in directories("cases") {
         let format = name(&directory);
-        let known = format == "hosts" || FORMATS.iter().any(|(known, _, _)| *known == format);
+        // tests/it/config.rs reads the second.
+        let known = matches!(format, "hosts" | "config")
+            || FORMATS
+                .iter()
+                .chain(LEASES)
+                .any(|(known, _, _)| *known == format);
         assert!(known, "fixtures/cases/{format}: no test reads it");
     }
 }

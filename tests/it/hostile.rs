@@ -11,10 +11,13 @@ use std::path::PathBuf;
 use weir::collectors::ALL;
 
 use crate::cases::FORMATS;
+use crate::cases::SETTINGS;
 use crate::tree::Copy;
 use crate::tree::Host;
+use crate::tree::entries;
 use crate::tree::files_below;
 use crate::tree::fixtures;
+use crate::tree::name;
 use crate::tree::well_formed;
 
 /// What a word is replaced by: nothing, signs, what is too large for every integer, bytes that are no text, what other
@@ -108,6 +111,39 @@ fn device_attributes_cut_and_garbled() {
 }
 
 #[test]
+fn lease_files_cut_garbled_and_struck() {
+    let tree = fixtures().join("cases/hosts/dhcp");
+    let folder = entries(&tree.join("leases"));
+    for path in folder
+        .iter()
+        .map(|path| Path::new("leases").join(name(path)))
+    {
+        let copy = Copy::of(&tree);
+        // A server's leases and settings alone, which are read again for each text.
+        let own = name(&path);
+        let together = |other: &str| {
+            let pair = |(settings, leases): &(&str, &str)| {
+                [*settings, *leases].contains(&own) && [*settings, *leases].contains(&other)
+            };
+            own == other || SETTINGS.iter().any(pair)
+        };
+        for other in folder.iter().filter(|other| !together(name(other))) {
+            fs::remove_file(copy.root.join("leases").join(name(other))).unwrap();
+        }
+        let mut host = Victim::of(copy);
+        // No other collector looks into that folder, and asking all of them before each attack takes most of the time.
+        host.pages
+            .retain(|(name, _)| matches!(*name, "dhcp" | "uname"));
+        let readers = host.readers(&path, &mut Host::open(&host.copy.root));
+        assert_eq!(readers, ["dhcp"], "{}", path.display());
+        host.cut(&path);
+        host.garble(&path);
+        host.reorder(&path);
+        host.strike(&path);
+    }
+}
+
+#[test]
 fn tables_of_oddly_named_devices() {
     let host = Victim::new("odd-names");
     for path in ["proc/net/dev", "proc/net/arp"].map(PathBuf::from) {
@@ -165,7 +201,10 @@ struct Victim {
 
 impl Victim {
     fn new(name: &str) -> Self {
-        let copy = Copy::of(&fixtures().join("hosts").join(name));
+        Self::of(Copy::of(&fixtures().join("hosts").join(name)))
+    }
+
+    fn of(copy: Copy) -> Self {
         let mut host = Host::open(&copy.root);
         let pages = ALL
             .iter()

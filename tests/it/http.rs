@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod attacks;
+mod config;
 mod connections;
 mod harness;
 mod listening;

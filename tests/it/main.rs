@@ -4,6 +4,7 @@
 mod architecture;
 mod cases;
 mod companion;
+mod config;
 mod golden;
 mod hostile;
 mod http;

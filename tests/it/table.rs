@@ -17,7 +17,8 @@ use crate::tree::Host;
 use crate::tree::directories;
 
 /// Named by the seeds: gauges that end in `_total`, and HELP texts that are no sentences.
-const SEEDS: [&str; 7] = [
+const SEEDS: [&str; 8] = [
+    "dhcp_lease_count",
     "ephemeral_port_exporter_scrape_success",
     "ephemeral_ports_available",
     "ephemeral_ports_total",

@@ -16,6 +16,8 @@ use weir::collectors::ALL;
 use weir::config::Config;
 use weir::config::Hostnames;
 use weir::config::SocketsSource;
+use weir::config::dhcp::Format;
+use weir::config::dhcp::Server;
 use weir::exposition;
 use weir::files::Files;
 use weir::metric::Batch;
@@ -24,13 +26,16 @@ use weir::scrape::Engine;
 use weir::scrape::Families;
 
 /// What no fixture decides: durations, this process's own figures and the clock.
-const NOT_FROM_FILES: [&str; 7] = [
+const NOT_FROM_FILES: [&str; 9] = [
     "node_scrape_collector_duration_seconds",
     "weir_collector_duration_seconds",
     "process_",
     "node_textfile_mtime_seconds",
     "node_time_seconds",
     "node_time_zone_offset_seconds",
+    "weir_dhcp_file_mtime_seconds",
+    // Counted since the process began: it tells how often a test has changed the file.
+    "weir_dhcp_leases_issued_total",
     "weir_build_info",
 ];
 
@@ -111,6 +116,7 @@ impl Host {
                 .collect(),
             ..Config::default()
         };
+        config.dhcp.servers = dhcp_servers(&root.join("leases"));
         let mut files = Files::open(&config.procfs, &config.sysfs)
             .unwrap_or_else(|error| panic!("{}: {error}", root.display()));
         // A tree with a root of its own has names of hosts.
@@ -159,7 +165,9 @@ impl Host {
             let error = outcome?.error.as_ref()?;
             Some((spec.name, error.replace(&self.root, "")))
         });
-        failed.collect()
+        let leases = self.engine.leases().complaints();
+        let bad = leases.map(|(_, text)| ("dhcp", text.replace(&self.root, "")));
+        failed.chain(bad).collect()
     }
 
     /// Errors and page as one text: what stands in an expected file.
@@ -210,6 +218,37 @@ impl log::Log for Refused {
     }
 
     fn flush(&self) {}
+}
+
+/// The lease files that a tree may have in its folder `leases`, what wrote them, and its settings.
+const LEASE_FILES: [(&str, Format, &str); 9] = [
+    ("dnsmasq.leases", Format::Dnsmasq, "dnsmasq.conf"),
+    ("odhcpd.leases", Format::Odhcpd, ""),
+    ("kea-leases4.csv", Format::Kea, "kea-dhcp4.conf"),
+    ("kea-leases6.csv", Format::Kea, "kea-dhcp6.conf"),
+    ("dhcpd.leases", Format::Isc, "dhcpd.conf"),
+    ("dhcpd6.leases", Format::Isc, "dhcpd6.conf"),
+    ("udhcpd.leases", Format::Udhcpd, "udhcpd.conf"),
+    ("networkd.json", Format::Networkd, ""),
+    ("leases.json", Format::Json, ""),
+];
+
+fn dhcp_servers(folder: &Path) -> Vec<Server> {
+    let found = LEASE_FILES
+        .into_iter()
+        .filter(|(file, _, _)| folder.join(file).exists());
+    let servers = found.map(|(file, format, settings)| Server {
+        name: file.split('.').next().unwrap_or_default().to_string(),
+        format: Some(format),
+        leases: vec![folder.join(file)],
+        settings: Some(settings)
+            .filter(|settings| !settings.is_empty())
+            .map(|settings| folder.join(settings))
+            .into_iter()
+            .collect(),
+        pools: Vec::new(),
+    });
+    servers.collect()
 }
 
 /// The page, but for what no fixture decides.

@@ -279,7 +279,7 @@ fn peers_have_the_names_of_reverse_dns() {
         Ok(namespace) => namespace,
         Err(reason) => return skip(&reason),
     };
-    for address in ["192.0.2.1/32", "192.0.2.2/32"] {
+    for address in ["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"] {
         namespace.ip(&format!("address add {address} dev lo"));
     }
     let records = [
@@ -289,7 +289,13 @@ fn peers_have_the_names_of_reverse_dns() {
     ];
     let _server = begin(&mut namespace.command("dnsmasq"), &records);
     wait_until("dnsmasq", || namespace.connect("127.0.0.1:53").is_ok());
+    let directory = Directory::new();
+    let path = directory.0.join("dnsmasq.leases");
+    std::fs::write(&path, "0 02:00:00:00:00:03 192.0.2.3 phone *\n").unwrap();
+    let leases = format!("--collector.dhcp.leases=dnsmasq:{}", path.display());
     let flags = [
+        leases.as_str(),
+        "--collector.dhcp",
         "--web.listen-address=0.0.0.0:2112",
         "--collector.disable-defaults",
         "--collector.connections",
@@ -300,6 +306,7 @@ fn peers_have_the_names_of_reverse_dns() {
     let weir = Weir::launch(namespace.command(WEIR).args(flags));
     // Each connection to one of this host's addresses comes from that same address.
     let mut named = namespace.connect("192.0.2.1:2112").unwrap();
+    let _leased = namespace.connect("192.0.2.3:2112").unwrap();
     let mut nameless = namespace.connect("192.0.2.2:2112").unwrap();
     let page = |client: &mut Client<TcpStream>| {
         let answer = client.get("/metrics", "").unwrap();
@@ -322,6 +329,8 @@ fn peers_have_the_names_of_reverse_dns() {
     let last = page(&mut named);
     assert_eq!(name(&last, "192.0.2.1"), "db.lan");
     assert_eq!(name(&last, "192.0.2.2"), "");
+    // A lease says it, so that nobody is asked.
+    assert_eq!(name(&last, "192.0.2.3"), "phone");
     assert_eq!(state(&last, "waiting"), Some(0.0));
     let tasks = format!("/proc/{}/task", weir.process.0.id());
     assert_eq!(std::fs::read_dir(tasks).unwrap().count(), 2);

@@ -5,6 +5,7 @@ mod capture;
 mod client;
 mod connections;
 mod devices;
+mod dhcp;
 mod dns;
 mod hanging;
 mod kinds;

@@ -1,7 +1,6 @@
 //! Names of peers: from /etc/hosts below the root file system, read again when it is another file.
 //!
-//! A further source here (leases) is one more field, refreshed in [`Names::refresh`] and asked in [`Names::of`] after this
-//! one. Reverse DNS, which a thread of its own asks for, comes last. Nothing here may block.
+//! Leases and reverse DNS, which a thread of its own asks for, come after it, in `connections.rs`. Nothing here may block.
 
 use std::collections::HashMap;
 

@@ -40,6 +40,7 @@ fn scrape(tree: &Tree, config: &Config, collector: &mut dyn Collector) -> String
         source: None,
         left_out: None,
         verdict: None,
+        leases: &mut crate::leases::Leases::default(),
     };
     collector.collect(&mut context, &mut batch).unwrap();
     let left_out = context.left_out.unwrap_or_default();

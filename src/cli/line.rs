@@ -1,0 +1,147 @@
+//! The command line, read by pico-args against the table of flags. It refuses `--flag=` and strips quotes, so arguments are
+//! split at their first `=` before it sees them. This is the only file that knows pico_args.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use pico_args::Arguments;
+
+use crate::collectors::ALL;
+use crate::config::Config;
+
+use super::NO_COLLECTOR;
+use super::UsageError;
+use super::flags::HELP;
+use super::flags::VERSION;
+use super::flags::flags;
+use super::given::Given;
+use super::given::Said;
+use super::given::Switched;
+use super::set;
+
+/// What the command line says.
+pub(super) struct CommandLine {
+    pub(super) given: Given,
+    pub(super) help: bool,
+    pub(super) version: bool,
+}
+
+impl CommandLine {
+    /// Reads the arguments, without the program's name, and tries each flag on a configuration of its own.
+    pub(super) fn read(arguments: &[OsString]) -> Result<Self, UsageError> {
+        let mut arguments = Arguments::from_vec(split(arguments)?);
+        let mut given = Given::default();
+        let mut scratch = Config::default();
+        // Values first: one may look like a switch.
+        for flag in flags().filter(|flag| !flag.value.is_empty()) {
+            let failed = |error: String| UsageError::one(format!("{}: {error}", flag.name));
+            let values =
+                arguments
+                    .values_from_os_str(flag.name, utf8)
+                    .map_err(|error| match error {
+                        pico_args::Error::OptionWithoutAValue(_) => {
+                            failed(format!("expected {}, found nothing", flag.value))
+                        }
+                        pico_args::Error::ArgumentParsingFailed { cause } => failed(cause),
+                        other => failed(other.to_string()),
+                    })?;
+            set(&flag.set, &mut scratch, &values).map_err(failed)?;
+            if !values.is_empty() {
+                given.said.push(Said {
+                    flag,
+                    values,
+                    place: None,
+                });
+            }
+        }
+        for flag in flags().filter(|flag| flag.value.is_empty()) {
+            let mut found = flag.name == HELP && arguments.contains("-h");
+            // Given twice it says the same.
+            while arguments.contains(flag.name) {
+                found = true;
+            }
+            if found {
+                given.said.push(Said {
+                    flag,
+                    values: Vec::new(),
+                    place: None,
+                });
+            }
+        }
+        given.switched = switched(&arguments.finish())?;
+        Ok(Self {
+            help: given.of(HELP).is_some(),
+            version: given.of(VERSION).is_some(),
+            given,
+        })
+    }
+}
+
+/// Splits `--flag=value` at the first `=`. What follows a flag that takes a value is left as it is.
+fn split(arguments: &[OsString]) -> Result<Vec<OsString>, UsageError> {
+    let mut words = Vec::with_capacity(arguments.len() * 2);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let bytes = argument.as_bytes();
+        let equals = bytes.iter().position(|byte| *byte == b'=');
+        let (name, value) =
+            match equals.and_then(|at| Some((bytes.get(..at)?, bytes.get(at + 1..)?))) {
+                Some((name, value)) => (name, Some(value)),
+                None => (bytes, None),
+            };
+        let name = std::str::from_utf8(name).unwrap_or_default();
+        let takes_value = flags()
+            .find(|flag| flag.name == name)
+            .map(|flag| !flag.value.is_empty());
+        match (takes_value, value) {
+            (Some(false), Some(_)) => {
+                return Err(UsageError::one(format!("{name}: takes no value")));
+            }
+            (Some(true), Some(value)) => {
+                words.extend([
+                    OsString::from(name),
+                    OsStr::from_bytes(value).to_os_string(),
+                ]);
+            }
+            (Some(true), None) => {
+                words.push(argument.clone());
+                words.extend(arguments.next().cloned());
+            }
+            _ => words.push(argument.clone()),
+        }
+    }
+    Ok(words)
+}
+
+/// The collectors that are switched on or off, from what the table of flags left over.
+fn switched(rest: &[OsString]) -> Result<Vec<Switched>, UsageError> {
+    let mut switched: Vec<Switched> = Vec::new();
+    for argument in rest {
+        let text = argument.to_str().unwrap_or_default();
+        let (name, on) = match text.strip_prefix(NO_COLLECTOR) {
+            Some(name) => (name, false),
+            None => (text.strip_prefix("--collector.").unwrap_or_default(), true),
+        };
+        let Some(position) = ALL.iter().position(|spec| spec.name == name) else {
+            return Err(UsageError::one(format!(
+                "{}: unknown; weir --help lists the flags",
+                argument.display()
+            )));
+        };
+        if switched
+            .iter()
+            .any(|other| other.position == position && other.on != on)
+        {
+            return Err(UsageError::one(format!(
+                "--collector.{name}: expected on or off, found both"
+            )));
+        }
+        switched.push(Switched { position, on });
+    }
+    Ok(switched)
+}
+
+fn utf8(value: &OsStr) -> Result<String, &'static str> {
+    value.to_str().map(str::to_string).ok_or("expected UTF-8")
+}
