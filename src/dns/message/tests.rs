@@ -257,7 +257,9 @@ fn every_cut_and_every_garbled_byte() {
         for byte in 0..=u8::MAX {
             let mut garbled = whole.clone();
             garbled[at] = byte;
-            for kind in RecordType::ALL {
+            // Of whatever type a record has become, some byte makes it the one that is asked for.
+            let other = (at + usize::from(byte)) % RecordType::ALL.len();
+            for kind in [RecordType::A, RecordType::ALL[other]] {
                 let _ = read(&garbled, ID, NAME, kind);
             }
         }
@@ -274,7 +276,7 @@ fn bytes_struck_at_random() {
         state ^= state << 17;
         usize::try_from(state >> 40).unwrap() % below.max(1)
     };
-    for _ in 0..100_000 {
+    for _ in 0..20_000 {
         let mut struck = whole.clone();
         for _ in 0..=random(6) {
             let at = 2 + random(struck.len() - 2);
