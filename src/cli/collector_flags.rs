@@ -17,6 +17,7 @@ use crate::config::dhcp::Server;
 use super::flags::Flag;
 use super::flags::Set;
 use super::flags::asked;
+use super::flags::commas;
 use super::flags::number;
 use super::flags::one;
 use super::flags::refused;
@@ -196,16 +197,16 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    Flag {
-        name: "--collector.ipvs.backend-labels",
-        value: "LABELS",
-        default: "local_address,local_port,remote_address,remote_port,proto,local_mark",
-        help: "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
-        set: Set::Commas(|config, text| {
+    commas(
+        "--collector.ipvs.backend-labels",
+        "LABELS",
+        "local_address,local_port,remote_address,remote_port,proto,local_mark",
+        "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
+        |config, text| {
             config.ipvs_backend_labels = ipvs_labels(text)?;
             Ok(())
-        }),
-    },
+        },
+    ),
     one(
         "--collector.connections.max-series",
         "N",
@@ -216,7 +217,7 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    one(
+    commas(
         "--collector.connections.exclude",
         "CIDR,...",
         config::CONNECTIONS_EXCLUDE,
@@ -226,7 +227,7 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    one(
+    commas(
         "--collector.connections.include",
         "CIDR,...",
         "",
@@ -236,7 +237,7 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    one(
+    commas(
         "--collector.connections.group",
         "/N,/N",
         "",

@@ -75,6 +75,23 @@ pub(super) const fn one(
     }
 }
 
+/// One value, in a file a list too.
+pub(super) const fn commas(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+) -> Flag {
+    Flag {
+        name,
+        value,
+        default,
+        help,
+        set: Set::Commas(set),
+    }
+}
+
 pub(super) const VERSION: &str = "--version";
 pub(super) const HELP: &str = "--help";
 pub(super) const CONFIG_FILE: &str = "--config.file";
@@ -287,7 +304,7 @@ static GENERAL: &[Flag] = &[
             Ok(())
         },
     ),
-    one(
+    commas(
         "--netns",
         "NAMES",
         "",
@@ -317,7 +334,7 @@ static GENERAL: &[Flag] = &[
             Ok(())
         },
     ),
-    one(
+    commas(
         "--devices.exclude-kinds",
         "KINDS",
         "",
