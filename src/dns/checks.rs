@@ -217,7 +217,7 @@ fn tell(record: &Record, known: Option<Option<Reason>>, reason: Option<Reason>, 
         (Some(before), now) if before == now => {}
         (None | Some(None), None) => {}
         (Some(Some(_)), None) => {
-            log::info!(name, r#type = kind; "DNS record is valid again");
+            log::info!(name, "type" = kind; "DNS record is valid again");
         }
         (_, Some(reason)) => {
             let values = done.answer.values.as_deref().unwrap_or_default();
@@ -231,7 +231,7 @@ fn tell(record: &Record, known: Option<Option<Reason>>, reason: Option<Reason>, 
             let (reason, found) = (reason.word(), found.as_str());
             let expected = record.expect.join(", ");
             let expected = expected.as_str();
-            log::warn!(name, r#type = kind, reason, expected, found; "DNS record is invalid");
+            log::warn!(name, "type" = kind, reason, expected, found; "DNS record is invalid");
         }
     }
 }

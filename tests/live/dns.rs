@@ -362,7 +362,8 @@ fn a_server_that_vanishes_and_comes_back() {
         .filter(|line| line.contains("DNS record"))
         .collect();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("unreachable") && told[1].contains("valid again"));
+    assert!(told[0].contains(" name=router.lan type=A reason=unreachable expected=192.168.1.1"));
+    assert!(told[1].contains("valid again"));
 }
 
 #[test]
