@@ -57,7 +57,7 @@ const QUIET: Duration = Duration::from_secs(11);
 const GZIP: &str = "Accept-Encoding: gzip\r\n";
 
 /// The largest x86_64 musl binary, in bytes; .ci/size-limit watches it grow.
-const BINARY: f64 = 1_200_000.0;
+const BINARY: f64 = 1_800_000.0;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
