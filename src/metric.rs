@@ -297,10 +297,10 @@ impl Batch {
 
     /// Adds a sample of a family described either way.
     pub fn push_family(&mut self, family: &Family, labels: Labels, value: f64) {
-        let family = self
-            .find(family)
-            .unwrap_or_else(|| self.open(family.clone()));
-        self.add(family, Part::Plain, labels, value);
+        match family {
+            Family::Static(desc) => self.push(desc, labels, value),
+            Family::Shared(desc) => self.push_shared(desc, labels, value),
+        }
     }
 
     /// Adds a line of a family that a text file brings, whose samples may each have labels of their own.

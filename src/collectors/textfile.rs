@@ -137,8 +137,11 @@ impl Collector for Textfile {
         let mut files: Vec<_> = found.iter().flat_map(|found| &found.files).collect();
         let mut once = HashSet::new();
         files.retain(|file| once.insert(&file.path));
-        for file in files.iter().skip(FILES) {
-            taken.refused.push(reader::too_many(&file.path));
+        if let Some(directory) = files.get(FILES).and_then(|file| file.path.parent()) {
+            let text = reader::too_many(directory);
+            if !taken.refused.contains(&text) {
+                taken.refused.push(text);
+            }
         }
         for file in files.iter().take(FILES) {
             taken.read(file, batch);
@@ -158,10 +161,11 @@ impl Collector for Textfile {
 impl Textfile {
     /// Logs what was not refused before.
     fn tell(&mut self, refused: Vec<String>) {
-        for text in refused.iter().filter(|text| !self.told.contains(text)) {
+        let told: HashSet<_> = std::mem::take(&mut self.told).into_iter().collect();
+        for text in refused.iter().filter(|text| !told.contains(*text)) {
             log::error!(collector = SPEC.name, err = text.as_str(); "text file refused");
         }
-        if refused.is_empty() && !self.told.is_empty() {
+        if refused.is_empty() && !told.is_empty() {
             log::info!(collector = SPEC.name; "all text files are taken again");
         }
         self.told = refused;

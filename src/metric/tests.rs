@@ -112,3 +112,23 @@ fn in_a_scope_families_of_one_name_are_one() {
     assert_eq!(batch.families().len(), 1);
     assert_eq!(lines(&batch), ["x{netns=\"a\"}", "x{netns=\"b\"}"]);
 }
+
+#[test]
+fn in_a_scope_families_described_either_way_are_one_by_their_name() {
+    let mut batch = Batch::default();
+    let made = || {
+        Desc::at_run_time(
+            "x".to_string(),
+            Kind::Counter,
+            &["device"],
+            "X.".to_string(),
+        )
+    };
+    for scope in ["a", "b"] {
+        batch.begin_scope("netns", scope);
+        let labels = batch.labels(&[("device", "lo")]);
+        batch.push_family(&Family::Shared(made()), labels, 1.0);
+        batch.push_family(&Family::Static(&PACKETS), labels, 2.0);
+    }
+    assert_eq!(batch.families().len(), 2);
+}

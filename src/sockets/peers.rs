@@ -139,7 +139,10 @@ impl Peers {
         self.listening.restart();
         self.pairs.restart(PAIRS, self.settings.max_series);
         self.counted = [0; 2];
-        self.accepted.fill(0);
+        // Nothing is written where nothing was counted: of a namespace without connections the kernel then gives no memory
+        // for these places.
+        let used = self.accepted.iter_mut().filter(|count| **count > 0);
+        used.for_each(|count| *count = 0);
         self.opened = 0;
         self.open.clear();
     }

@@ -79,8 +79,10 @@ impl Reader {
     }
 }
 
-pub(super) fn too_many(file: &Path) -> String {
-    format!("{}: expected at most {FILES} files", file.display())
+/// Told once for a directory, however many files there are: each of them a line would be for the log to drown in.
+pub(super) fn too_many(directory: &Path) -> String {
+    let directory = directory.display();
+    format!("{directory}: expected at most {FILES} *.prom files, found more")
 }
 
 fn read_all(pattern: &Path, own: Option<&Path>) -> Found {
@@ -100,8 +102,8 @@ fn read_all(pattern: &Path, own: Option<&Path>) -> Found {
                 continue;
             }
             if found.files.len() >= FILES {
-                found.refused.push(too_many(&path));
-                continue;
+                found.refused.push(too_many(pattern));
+                return found;
             }
             let content = match regular::read(&path, FILE) {
                 Ok((bytes, _)) if bytes.len() > room => Err(format!(
@@ -124,4 +126,26 @@ fn read_all(pattern: &Path, own: Option<&Path>) -> Found {
 pub(super) fn read(path: PathBuf) -> File {
     let content = regular::read(&path, FILE).map_err(|error| error.to_string());
     File { path, content }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_files_one_line_is_told() {
+        let root = std::env::temp_dir().join(format!("weir-{}-many", std::process::id()));
+        std::fs::create_dir_all(&root).expect("a directory");
+        for number in 0..FILES + 3 {
+            std::fs::write(root.join(format!("{number:03}.prom")), "a 1\n").expect("a file");
+        }
+        let found = read_all(&root, None);
+        let least = read_all(&root, Some(&root.join("000.prom")));
+        std::fs::remove_dir_all(&root).expect("the directory");
+        assert_eq!(found.files.len(), FILES);
+        assert_eq!(found.refused, [too_many(&root)]);
+        // The own one counts as none.
+        assert_eq!(least.files.len(), FILES);
+        assert_eq!(least.refused.len(), 1);
+    }
 }
