@@ -24,6 +24,7 @@ pub mod devices;
 pub mod dns;
 pub mod exposition;
 pub mod files;
+pub mod hosts;
 pub mod http;
 pub mod instruments;
 pub mod leases;

@@ -24,6 +24,7 @@ use crate::config::Hostnames;
 use crate::config::dns::Server;
 use crate::dns::reverse::ReverseNames;
 use crate::files::Files;
+use crate::hosts::Hosts;
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::log::panic_message;
@@ -96,6 +97,7 @@ pub struct Engine {
     namespaces: Option<Namespaces>,
     /// One for all namespaces: its thread stays in the own one.
     reverse: Option<io::Result<ReverseNames>>,
+    hosts: Hosts,
     batch: Batch,
 }
 
@@ -130,6 +132,7 @@ impl Engine {
             collectors,
             namespaces: Namespaces::wanted(config),
             reverse: reverse_names(config),
+            hosts: Hosts::default(),
             batch: Batch::default(),
         }
     }
@@ -156,6 +159,9 @@ impl Engine {
             self.namespaces = Namespaces::wanted(config);
         }
         self.leases.reload(config);
+        if config.connections.hostnames == Hostnames::Off {
+            self.hosts = Hosts::default();
+        }
         if asked_for_names(config) != asked_for_names(&self.config) {
             self.reverse = reverse_names(config);
         }
@@ -257,6 +263,9 @@ impl Engine {
         let found = namespaces
             .as_mut()
             .map(|others| others.discover(&self.files));
+        if self.config.connections.hostnames != Hostnames::Off && runs(&connections::SPEC) {
+            self.hosts.refresh(&self.files);
+        }
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
             if runs(active.spec) {
@@ -268,6 +277,7 @@ impl Engine {
                     sampler,
                     sockets: &mut self.sockets,
                     links: &mut self.links,
+                    hosts: &self.hosts,
                     reverse: self.reverse.as_ref(),
                     leases: &mut self.leases,
                     source: None,
@@ -289,6 +299,7 @@ impl Engine {
                 config: &self.config,
                 files: &self.files,
                 own: &self.sockets,
+                hosts: &self.hosts,
                 reverse: self.reverse.as_ref(),
             };
             measure_others(namespaces, &begun, &found, &mut health, &mut self.batch);

@@ -9,7 +9,6 @@
 //! sums stay right. `weir_connections` counts the same connections without their peers, and so without the peers'
 //! filters.
 
-mod names;
 mod quality;
 
 use std::net::IpAddr;
@@ -20,11 +19,12 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::Connections as Settings;
-use crate::config::Hostnames;
 use crate::dns::reverse::ReverseNames;
+use crate::hosts::Hosts;
 use crate::leases::Leases;
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::metric::NO_LABELS;
 use crate::parse::float;
 use crate::parse::ip_local_port_range;
 use crate::parse::net_tcp::Address;
@@ -32,8 +32,6 @@ use crate::sockets::Source;
 use crate::sockets::peers::Direction;
 use crate::sockets::peers::Pair;
 use crate::sockets::peers::Peers;
-
-use self::names::Names;
 
 /// How many local ports are exported, the busiest before others.
 const PORTS: usize = 100;
@@ -52,8 +50,8 @@ pub static SPEC: Spec = Spec {
         &CONNECTIONS,
         &quality::ROUND_TRIP,
         &quality::RETRANSMITS,
-        &names::ADDRESSES,
-        &names::REFUSED,
+        &HOSTS_ADDRESSES,
+        &HOSTS_REFUSED,
     ],
     patterns: &[],
     verdict: None,
@@ -79,21 +77,34 @@ static CONNECTIONS: Desc = Desc::gauge(
      for a port that listens in vain, and all that were opened here (output) in one series without port.",
 );
 
+static HOSTS_ADDRESSES: Desc = Desc::gauge(
+    "weir_hosts_addresses",
+    &[],
+    "Addresses that have a name, from /etc/hosts; absent where that file is not asked for or cannot be read.",
+);
+static HOSTS_REFUSED: Desc = Desc::gauge(
+    "weir_hosts_lines_refused",
+    &[],
+    "Lines of /etc/hosts that are neither an address with a name nor a comment, or for which there was no more room; \
+     the log tells the first.",
+);
+
 struct Connections {
     settings: Settings,
-    names: Option<Names>,
 }
 
 impl Connections {
     fn new(settings: &Settings) -> Self {
         Self {
             settings: settings.clone(),
-            names: match settings.hostnames {
-                Hostnames::Off => None,
-                Hostnames::Hosts | Hostnames::Dns => Some(Names::default()),
-            },
         }
     }
+}
+
+/// Who knows names: /etc/hosts, then the others in their order.
+struct Names<'a> {
+    hosts: &'a Hosts,
+    more: Option<More<'a>>,
 }
 
 /// Who knows the names that /etc/hosts does not have, the first before the second.
@@ -128,9 +139,9 @@ impl Collector for Connections {
                 .files
                 .proc(ip_local_port_range::PATH, ip_local_port_range::parse)?;
         }
-        if let Some(names) = &mut self.names {
-            names.refresh(context.files);
-            names.write(batch);
+        if let Some((addresses, refused)) = context.hosts.counts() {
+            batch.push(&HOSTS_ADDRESSES, NO_LABELS, float(addresses));
+            batch.push(&HOSTS_REFUSED, NO_LABELS, float(refused));
         }
         let reverse = match context.reverse {
             None => None,
@@ -144,7 +155,11 @@ impl Collector for Connections {
             now: context.files.now(),
             reverse,
         });
-        let mut left_out = self.write_pairs(peers, more.as_ref(), batch);
+        let names = Names {
+            hosts: context.hosts,
+            more,
+        };
+        let mut left_out = self.write_pairs(peers, &names, batch);
         left_out = left_out.saturating_add(write_ports(peers, batch));
         if let (Some(quality), Source::Netlink) = (peers.quality(), survey.source()) {
             quality.outcome()?;
@@ -158,13 +173,13 @@ impl Collector for Connections {
 impl Connections {
     /// Writes the largest pairs, and says how many others there are, at most: what found no room in the table of pairs
     /// may have been a pair each.
-    fn write_pairs(&self, peers: &Peers, more: Option<&More<'_>>, batch: &mut Batch) -> usize {
+    fn write_pairs(&self, peers: &Peers, names: &Names<'_>, batch: &mut Batch) -> usize {
         let pairs = peers.pairs();
         let mut largest = pairs.top(self.settings.max_series);
         largest.sort_unstable_by_key(|(pair, _)| *pair);
         let mut rest = peers.counted();
         for (pair, count) in &largest {
-            self.write_pair(pair, *count, more, batch);
+            self.write_pair(pair, *count, names, batch);
             let [input, output] = &mut rest;
             let rest = match pair.direction() {
                 Direction::Input => input,
@@ -181,14 +196,14 @@ impl Connections {
         (pairs.len() - largest.len()).saturating_add(without_room)
     }
 
-    fn write_pair(&self, pair: &Pair, count: u64, more: Option<&More<'_>>, batch: &mut Batch) {
+    fn write_pair(&self, pair: &Pair, count: u64, names: &Names<'_>, batch: &mut Batch) {
         let group = self.settings.group;
         let single = group.is_single(pair.peer());
         let address = Address::v6(pair.peer());
-        let names = self.names.as_ref().filter(|_| single);
-        let name = names.and_then(|names| names.of(address));
+        let name = Some(names.hosts).filter(|_| single);
+        let name = name.and_then(|hosts| hosts.of(address));
         // Nobody is asked for an address that has a name already.
-        let more = more.filter(|_| single && name.is_none());
+        let more = names.more.as_ref().filter(|_| single && name.is_none());
         let found = more.and_then(|more| more.of(address.ip()));
         let name = name.or(found.as_deref());
         let local: IpAddr = pair.local().ip();

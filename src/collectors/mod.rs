@@ -48,6 +48,7 @@ use crate::config::Config;
 use crate::dns::reverse::ReverseNames;
 use crate::files::FileError;
 use crate::files::Files;
+use crate::hosts::Hosts;
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::metric::Batch;
@@ -188,6 +189,8 @@ pub struct Context<'a> {
     pub links: &'a mut Links,
     /// The leases of the DHCP servers here, read when a file has changed.
     pub leases: &'a mut Leases,
+    /// Names of addresses from /etc/hosts, where they are asked for.
+    pub hosts: &'a Hosts,
     /// Names of addresses from reverse DNS, where they are asked for; or why no thread could be started for them.
     pub reverse: Option<&'a io::Result<ReverseNames>>,
     /// Which source the collector used, for `weir_source_info`.

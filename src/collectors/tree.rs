@@ -13,6 +13,7 @@ use crate::config::Connections;
 use crate::config::SocketsSource;
 use crate::exposition;
 use crate::files::Files;
+use crate::hosts::Hosts;
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::metric::Batch;
@@ -87,6 +88,7 @@ impl Tree {
             sampler: &Sampler::default(),
             sockets: &mut Sockets::new(SocketsSource::Proc, Some(&Connections::default())),
             links: &mut Links::default(),
+            hosts: &Hosts::default(),
             reverse: None,
             leases: &mut self.leases.borrow_mut(),
             source: None,

@@ -21,6 +21,7 @@ use crate::dns::reverse::ReverseNames;
 use crate::files::FileId;
 use crate::files::Files;
 use crate::files::Whose;
+use crate::hosts::Hosts;
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::log::panic_message;
@@ -90,6 +91,8 @@ pub(super) struct Begun<'a> {
     pub(super) files: &'a Files,
     /// The sockets of the own namespace, whose source the others share.
     pub(super) own: &'a Sockets,
+    /// The file is the same, whatever the network namespace.
+    pub(super) hosts: &'a Hosts,
     /// Names are asked for from the own namespace, whose servers these are.
     pub(super) reverse: Option<&'a io::Result<ReverseNames>>,
 }
@@ -150,6 +153,7 @@ impl Namespaces {
             specs,
             kept: &mut self.kept,
             links: &mut self.links,
+            hosts: begun.hosts,
             reverse: begun.reverse,
             batch,
             left_out: Vec::new(),
@@ -253,6 +257,7 @@ struct Visit<'a> {
     specs: &'a [&'static Spec],
     kept: &'a mut BTreeMap<(String, Option<u64>), Kept>,
     links: &'a mut Links,
+    hosts: &'a Hosts,
     reverse: Option<&'a io::Result<ReverseNames>>,
     batch: &'a mut Batch,
     left_out: LeftOut,
@@ -361,6 +366,7 @@ impl Visit<'_> {
                 sampler: &sampler,
                 sockets: &mut kept.sockets,
                 links: self.links,
+                hosts: self.hosts,
                 reverse: self.reverse,
                 leases: &mut leases,
                 source: None,

@@ -41,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Ranges of peers are given by flags and compared by the walk over the sockets.
     ("config", &["cidr"]),
     ("cidr", &[]),
+    ("hosts", &["files", "parse"]),
     // What `Content-Type` says of the strings that it carries.
     ("http", &["config", "exposition", "rfc3339"]),
     (
@@ -50,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "dns",
             "files",
+            "hosts",
             "leases",
             "links",
             "log",
@@ -66,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "devices",
             "dns",
             "files",
+            "hosts",
             "leases",
             "links",
             "metric",

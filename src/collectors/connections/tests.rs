@@ -4,6 +4,7 @@ use super::super::tree::Tree;
 use super::*;
 use crate::cidr::Grouping;
 use crate::config::Config;
+use crate::config::Hostnames;
 use crate::files::Files;
 use crate::links::Links;
 use crate::sampler::Sampler;
@@ -24,18 +25,27 @@ fn scraped(tree: &Tree, change: impl Fn(&mut Settings)) -> String {
     let mut config = Config::default();
     change(&mut config.connections);
     let mut collector = (SPEC.make)(&config);
-    scrape(tree, &config, &mut *collector)
+    scrape(tree, &config, &mut *collector, &mut Hosts::default())
 }
 
-fn scrape(tree: &Tree, config: &Config, collector: &mut dyn Collector) -> String {
+fn scrape(
+    tree: &Tree,
+    config: &Config,
+    collector: &mut dyn Collector,
+    hosts: &mut Hosts,
+) -> String {
     let files = Files::open(&tree.path("proc"), &tree.path("sys")).unwrap();
     let files = files.with_rootfs(&tree.path("root"));
+    if config.connections.hostnames != Hostnames::Off {
+        hosts.refresh(&files);
+    }
     let mut batch = Batch::default();
     let mut context = Context {
         files: &files,
         sampler: &Sampler::default(),
         sockets: &mut Sockets::new(config.sockets_source, Some(&config.connections)),
         links: &mut Links::default(),
+        hosts,
         reverse: None,
         source: None,
         left_out: None,
@@ -172,8 +182,9 @@ fn names_come_from_the_hosts_file_as_it_is_now() {
     let mut config = Config::default();
     config.connections.hostnames = Hostnames::Hosts;
     let mut collector = (SPEC.make)(&config);
+    let mut hosts = Hosts::default();
     let mut named = |name: &str, addresses: Option<u8>, refused: u8| {
-        let text = scrape(&tree, &config, &mut *collector);
+        let text = scrape(&tree, &config, &mut *collector, &mut hosts);
         assert!(
             text.contains(&format!("peer_hostname=\"{name}\"}} 1\n")),
             "{name}: {text}"

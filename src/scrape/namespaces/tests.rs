@@ -298,6 +298,7 @@ fn measured_after(tree: &Tree, change: impl FnOnce()) -> Vec<String> {
         config: &config,
         files: &files,
         own: &Sockets::new(config.sockets_source, None),
+        hosts: &crate::hosts::Hosts::default(),
         reverse: None,
     };
     let mut batch = Batch::default();

@@ -1,6 +1,7 @@
-//! Names of peers: from /etc/hosts below the root file system, read again when it is another file.
+//! Names of addresses from /etc/hosts below the root file system, read again when it is another file: hosts(5).
 //!
-//! Leases and reverse DNS, which a thread of its own asks for, come after it, in `connections.rs`. Nothing here may block.
+//! It is read once for all network namespaces. Leases and reverse DNS, which a thread of its own asks for, come after it
+//! where names are shown. Nothing here may block.
 
 use std::collections::HashMap;
 
@@ -8,10 +9,6 @@ use crate::files::FileError;
 use crate::files::Files;
 use crate::files::Reread;
 use crate::files::Stamp;
-use crate::metric::Batch;
-use crate::metric::Desc;
-use crate::metric::NO_LABELS;
-use crate::parse::float;
 use crate::parse::hosts;
 use crate::parse::hosts::Refused;
 use crate::parse::net_tcp::Address;
@@ -26,21 +23,9 @@ const FILE: usize = 1 << 20;
 /// The most addresses that have names.
 const ENTRIES: usize = 10_000;
 
-pub(super) static ADDRESSES: Desc = Desc::gauge(
-    "weir_hosts_addresses",
-    &[],
-    "Addresses that have a name, from /etc/hosts; absent where that file is not asked for or cannot be read.",
-);
-pub(super) static REFUSED: Desc = Desc::gauge(
-    "weir_hosts_lines_refused",
-    &[],
-    "Lines of /etc/hosts that are neither an address with a name nor a comment, or for which there was no more room; \
-     the log tells the first.",
-);
-
-/// What is known of names.
+/// What the file says.
 #[derive(Default)]
-pub(super) struct Names {
+pub struct Hosts {
     stamp: Option<Stamp>,
     hosts: HashMap<Address, Box<str>>,
     refused: u64,
@@ -48,9 +33,9 @@ pub(super) struct Names {
     error: Option<String>,
 }
 
-impl Names {
+impl Hosts {
     /// Looks whether the file is another. One that cannot be read names nobody, which the log tells once.
-    pub(super) fn refresh(&mut self, files: &Files) {
+    pub fn refresh(&mut self, files: &Files) {
         let mut hosts = HashMap::new();
         let mut crowded = 0;
         let reread = files.root_when_changed(PATH, FILE, self.stamp, |bytes| {
@@ -83,7 +68,7 @@ impl Names {
     fn fail(&mut self, error: &FileError) {
         let error = error.to_string();
         if self.error.as_ref() != Some(&error) {
-            log::error!(collector = super::SPEC.name, err = error.as_str(); "names of peers are unknown");
+            log::error!(err = error.as_str(); "names of hosts are unknown");
         }
         *self = Self {
             error: Some(error),
@@ -92,25 +77,25 @@ impl Names {
     }
 
     /// The name of an address, if it has one.
-    pub(super) fn of(&self, address: Address) -> Option<&str> {
+    #[must_use]
+    pub fn of(&self, address: Address) -> Option<&str> {
         self.hosts.get(&address).map(|name| &**name)
     }
 
-    /// Writes how many names there are, when there is a file.
-    pub(super) fn write(&self, batch: &mut Batch) {
-        if self.stamp.is_some() {
-            batch.push(&ADDRESSES, NO_LABELS, float(self.hosts.len() as u64));
-            batch.push(&REFUSED, NO_LABELS, float(self.refused));
-        }
+    /// How many addresses have a name, and how many lines were refused; `None` without a file.
+    #[must_use]
+    pub fn counts(&self) -> Option<(u64, u64)> {
+        self.stamp?;
+        Some((self.hosts.len() as u64, self.refused))
     }
 }
 
 fn tell(refused: &Refused, crowded: u64) {
     if let Some(first) = &refused.first {
         let (lines, first) = (refused.lines, first.to_string());
-        log::warn!(collector = super::SPEC.name, lines, err = first.as_str(); "lines of /etc/hosts are refused");
+        log::warn!(lines, err = first.as_str(); "lines of /etc/hosts are refused");
     }
     if crowded > 0 {
-        log::warn!(collector = super::SPEC.name, lines = crowded; "/etc/hosts names more than {ENTRIES} addresses");
+        log::warn!(lines = crowded; "/etc/hosts names more than {ENTRIES} addresses");
     }
 }
