@@ -287,7 +287,8 @@ impl Child {
     /// Closes its standard input and waits for its end, which must be in order.
     pub(crate) fn stop(mut self) {
         drop(self.process.stdin.take());
-        self.ended_within(Duration::from_secs(5));
+        // How soon a signal ends it is told in process.rs; here the machine may be busy.
+        self.ended_within(Duration::from_secs(20));
     }
 
     /// Waits for its end, which must be in order; says what it wrote to its standard error since it listened.
