@@ -2,7 +2,9 @@
 //! latest value and its age. The loop only ever reads the slot.
 //!
 //! A probe that hangs costs nothing but its thread: the slot keeps the last value, and its age grows, which is what the
-//! collector that reads it exports.
+//! collector that reads it exports. What is worth asking only when somebody wants to know is asked [`OnDemand`].
+
+mod on_demand;
 
 use std::io;
 use std::sync::Arc;
@@ -13,6 +15,14 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
+
+pub use self::on_demand::Answer;
+pub use self::on_demand::OnDemand;
+pub use self::on_demand::PATIENCE;
+pub use self::on_demand::STUCK;
+
+/// The stack of a thread, in bytes: the reading of a few files, no more.
+const STACK: usize = 256 << 10;
 
 /// A value and when it was taken.
 #[derive(Clone, Debug)]
@@ -65,7 +75,7 @@ impl<T: Send + Sync + 'static> Probe<T> {
         let worker = Arc::clone(&shared);
         thread::Builder::new()
             .name(name.to_string())
-            .stack_size(256 << 10)
+            .stack_size(STACK)
             .spawn(move || {
                 loop {
                     let value = Arc::new(ask());
