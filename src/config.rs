@@ -5,6 +5,7 @@
 pub mod dhcp;
 pub mod node;
 pub mod sections;
+pub mod sources;
 mod spelling;
 pub mod yaml;
 
@@ -107,6 +108,8 @@ pub struct Config {
     pub ipvs_backend_labels: Vec<&'static str>,
     /// The DHCP servers whose leases are counted.
     pub dhcp: dhcp::Dhcp,
+    /// Numbers that are read from files.
+    pub sources: Vec<sources::Source>,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -289,6 +292,7 @@ impl Default for Config {
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
             dhcp: dhcp::Dhcp::default(),
+            sources: Vec::new(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -22,6 +22,7 @@ pub mod network_route;
 pub mod qdisc;
 pub mod sockstat;
 pub mod softnet;
+pub mod sources;
 pub mod stat;
 pub mod tcpstat;
 pub mod textfile;
@@ -74,6 +75,7 @@ pub static ALL: &[&Spec] = &[
     &qdisc::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &sources::SPEC,
     &stat::SPEC,
     &tcpstat::SPEC,
     &textfile::SPEC,

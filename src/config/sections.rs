@@ -2,6 +2,7 @@
 //! the function that reads it. A section is one entry of [`SECTIONS`]; README and deploy/weir.yml show it.
 
 mod dhcp;
+mod sources;
 
 use super::Config;
 use super::node::Node;
@@ -16,7 +17,13 @@ pub struct Section {
 }
 
 /// All sections.
-pub static SECTIONS: &[Section] = &[Section {
-    key: "dhcp",
-    read: dhcp::read,
-}];
+pub static SECTIONS: &[Section] = &[
+    Section {
+        key: "dhcp",
+        read: dhcp::read,
+    },
+    Section {
+        key: "sources",
+        read: sources::read,
+    },
+];
