@@ -106,9 +106,14 @@ impl Collector for Sources {
             source.answer(until);
         }
         let mut page = Page::default();
-        for source in &mut self.sources {
-            let error = source.write(&mut page, batch);
-            source.tell(error);
+        let written = self
+            .sources
+            .iter()
+            .map(|source| source.write_series(&mut page, batch));
+        let errors: Vec<_> = written.collect();
+        for (source, error) in self.sources.iter_mut().zip(errors) {
+            source.write_health(error.as_deref(), batch);
+            source.tell(error.as_deref());
         }
         context.left_out = Some(page.left_out);
         Ok(())
@@ -177,17 +182,11 @@ impl Active {
         }
     }
 
-    /// Writes what is known, and gives what is wrong. Before the first answer, and before it is overdue, that is nothing.
-    fn write(&self, page: &mut Page, batch: &mut Batch) -> Option<String> {
+    /// Before the first answer, and before it is overdue, there is nothing to tell.
+    fn write_health(&self, error: Option<&str>, batch: &mut Batch) {
         let seen = self.seen.as_ref();
-        let mut error = self.silent.clone();
-        if let Some(seen) = seen {
-            error = error.or_else(|| seen.error.clone());
-            let refused = self.write_series(seen, page, batch);
-            error = error.or(refused);
-        }
         if seen.is_none() && error.is_none() {
-            return None;
+            return;
         }
         let labels = batch.labels(&[("source", &self.source.name)]);
         batch.push(&SUCCESS, labels, f64::from(u8::from(error.is_none())));
@@ -201,10 +200,13 @@ impl Active {
             let seconds = float(u64::try_from(oldest).unwrap_or(0));
             batch.push(&MTIME, labels, seconds);
         }
-        error
     }
 
-    fn write_series(&self, seen: &Seen, page: &mut Page, batch: &mut Batch) -> Option<String> {
+    /// Writes what is known, and gives what is wrong.
+    fn write_series(&self, page: &mut Page, batch: &mut Batch) -> Option<String> {
+        let Some(seen) = &self.seen else {
+            return self.silent.clone();
+        };
         let source = &self.source;
         let known = page
             .families
@@ -218,7 +220,7 @@ impl Active {
             return None;
         };
         page.left_out += seen.left_out;
-        let mut refused = None;
+        let mut wrong = self.silent.clone().or_else(|| seen.error.clone());
         for file in &seen.files {
             page.left_out += file.content.left_out;
             for series in &file.content.series {
@@ -238,7 +240,7 @@ impl Active {
                 };
                 let name = [source.metric.as_str(), batch.label_text(labels)].concat();
                 if page.series.contains(&name) {
-                    refused.get_or_insert_with(|| {
+                    wrong.get_or_insert_with(|| {
                         format!("{name}: expected no series of this file or an earlier source")
                     });
                     continue;
@@ -247,15 +249,15 @@ impl Active {
                 batch.push_foreign(desc, Part::Plain, labels, series.value);
             }
         }
-        refused
+        wrong
     }
 
     /// Logs when it breaks and when it heals, whatever the words: they may have a number in them that changes.
-    fn tell(&mut self, error: Option<String>) {
+    fn tell(&mut self, error: Option<&str>) {
         let name = self.source.name.as_str();
-        match (&error, self.failed) {
+        match (error, self.failed) {
             (Some(error), false) => {
-                log::error!(collector = SPEC.name, source = name, err = error.as_str(); "source fails");
+                log::error!(collector = SPEC.name, source = name, err = error; "source fails");
             }
             (None, true) => {
                 log::info!(collector = SPEC.name, source = name; "source is read again");

@@ -125,7 +125,8 @@ pub enum Column {
 /// # Errors
 /// With what was expected.
 pub fn pointer(text: &str) -> Result<Vec<String>, &'static str> {
-    const EXPECTED: &str = "a JSON pointer such as /battery/charge, with ~0 for ~ and ~1 for / in keys";
+    const EXPECTED: &str =
+        "a JSON pointer such as /battery/charge, with ~0 for ~ and ~1 for / in keys";
     let parts = match text.strip_prefix('/') {
         Some(rest) => rest.split('/'),
         None if text.is_empty() => return Ok(Vec::new()),
@@ -158,7 +159,9 @@ pub fn is_label_name(text: &str) -> bool {
 fn is_name(text: &str, also: impl Fn(u8) -> bool) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || also(byte);
     text.bytes().next().is_some_and(letter)
-        && text.bytes().all(|byte| letter(byte) || byte.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|byte| letter(byte) || byte.is_ascii_digit())
 }
 
 /// Whether a family of that name is Prometheus' own: it adds some to every target.

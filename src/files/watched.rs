@@ -161,7 +161,10 @@ mod tests {
 
     #[test]
     fn what_the_kernel_makes_up_is_stored_nowhere() {
-        for path in ["/proc/self/stat", "/sys/kernel/mm/transparent_hugepage/enabled"] {
+        for path in [
+            "/proc/self/stat",
+            "/sys/kernel/mm/transparent_hugepage/enabled",
+        ] {
             let Ok(Some(stamp)) = stamp(Path::new(path)) else {
                 continue;
             };

@@ -45,10 +45,20 @@ pub fn numbers(
         return Err(json.error("json", "nothing behind the document"));
     }
     if found == 0 && !wanted.all {
-        return Err(ParseError::new(1, name(wanted), "a number there", b"nothing"));
+        return Err(ParseError::new(
+            1,
+            name(wanted),
+            "a number there",
+            b"nothing",
+        ));
     }
     if found > 1 && !wanted.all {
-        return Err(ParseError::new(1, name(wanted), "each key once", b"a key again"));
+        return Err(ParseError::new(
+            1,
+            name(wanted),
+            "each key once",
+            b"a key again",
+        ));
     }
     Ok(())
 }
@@ -154,7 +164,9 @@ mod tests {
         let result = numbers(text.as_bytes(), &wanted, &mut |key, value| {
             found.push(format!("{}={value}", String::from_utf8_lossy(key)));
         });
-        result.map(|()| found.join(" ")).map_err(|error| error.to_string())
+        result
+            .map(|()| found.join(" "))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -190,11 +202,31 @@ mod tests {
                 "/battery/full",
                 "1: /battery/full: expected a number there, found \"nothing\"",
             ),
-            ("{\"a\": null}", "/a", "1: /a: expected a number, found \"null\""),
-            ("[1]", "", "1: the whole document: expected a number, found \"[1]\""),
-            ("{\"a\": 1} x", "/a", "1: json: expected nothing behind the document, found \"x\""),
-            ("{\"a\": 1, \"a\": 2}", "/a", "1: /a: expected each key once, found \"a key again\""),
-            ("{\"a\": 1", "/a", "1: json: expected a comma or a closing bracket, found \"\""),
+            (
+                "{\"a\": null}",
+                "/a",
+                "1: /a: expected a number, found \"null\"",
+            ),
+            (
+                "[1]",
+                "",
+                "1: the whole document: expected a number, found \"[1]\"",
+            ),
+            (
+                "{\"a\": 1} x",
+                "/a",
+                "1: json: expected nothing behind the document, found \"x\"",
+            ),
+            (
+                "{\"a\": 1, \"a\": 2}",
+                "/a",
+                "1: /a: expected each key once, found \"a key again\"",
+            ),
+            (
+                "{\"a\": 1",
+                "/a",
+                "1: json: expected a comma or a closing bracket, found \"\"",
+            ),
             ("", "/a", "1: json: expected a value, found \"\""),
         ] {
             let found = read(text, pointer, false, false);

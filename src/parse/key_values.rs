@@ -33,7 +33,12 @@ pub fn value(bytes: &[u8], key: &str, separator: Option<u8>) -> Result<f64, Pars
         }
         if found.is_some() {
             let line = line.trim_ascii();
-            return Err(ParseError::new(lines, key.to_string(), "this key once", line));
+            return Err(ParseError::new(
+                lines,
+                key.to_string(),
+                "this key once",
+                line,
+            ));
         }
         let value = number(text);
         found = Some(value.ok_or_else(|| ParseError::new(lines, key.to_string(), NUMBER, text))?);
@@ -66,8 +71,10 @@ fn pair(line: &[u8], separator: Option<u8>) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    const WORDS: &[u8] = b"# a comment 1\nMemFree:  123456 kB\nbattery.charge: 99.5\nload 0.25\n\nempty\nbad full\n";
-    const SHELL: &[u8] = b"# load=1\nload = \"0.25\"\ncharge=99\nexport x=1\nempty=\nname='two'\nsum=1 2\n";
+    const WORDS: &[u8] =
+        b"# a comment 1\nMemFree:  123456 kB\nbattery.charge: 99.5\nload 0.25\n\nempty\nbad full\n";
+    const SHELL: &[u8] =
+        b"# load=1\nload = \"0.25\"\ncharge=99\nexport x=1\nempty=\nname='two'\nsum=1 2\n";
 
     fn read(bytes: &[u8], key: &str, separator: Option<u8>) -> Result<f64, String> {
         value(bytes, key, separator).map_err(|error| error.to_string())
@@ -94,7 +101,10 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         for (key, expected) in [
             ("bad", "7: bad: expected a number, found \"full\""),
-            ("empty", "8: empty: expected a line with this key, found \"\""),
+            (
+                "empty",
+                "8: empty: expected a line with this key, found \"\"",
+            ),
             ("none", "8: none: expected a line with this key, found \"\""),
         ] {
             assert_eq!(read(WORDS, key, None), Err(expected.to_string()));

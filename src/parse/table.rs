@@ -39,15 +39,14 @@ pub struct Wanted<'a> {
     pub also: Vec<Column<'a>>,
 }
 
+/// Who is handed the values of the other columns, and the number.
+pub type Each<'e> = &'e mut dyn FnMut(&[Cow<'_, [u8]>], f64);
+
 /// Hands over the number of each row that is wanted, with the values of the other columns.
 ///
 /// # Errors
 /// When a column is not there or holds no number, or a quote is not closed.
-pub fn rows(
-    bytes: &[u8],
-    wanted: &Wanted<'_>,
-    each: &mut dyn FnMut(&[Cow<'_, [u8]>], f64),
-) -> Result<(), ParseError> {
+pub fn rows(bytes: &[u8], wanted: &Wanted<'_>, each: Each<'_>) -> Result<(), ParseError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = Reader {
         rest: bytes,
@@ -224,7 +223,10 @@ mod tests {
     fn read(text: &[u8], wanted: &Wanted<'_>) -> Result<Vec<String>, String> {
         let mut found = Vec::new();
         let result = rows(text, wanted, &mut |values, number| {
-            let values: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value)).collect();
+            let values: Vec<_> = values
+                .iter()
+                .map(|value| String::from_utf8_lossy(value))
+                .collect();
             found.push(format!("{}={number}", values.join("|")));
         });
         result.map(|()| found).map_err(|error| error.to_string())
@@ -242,7 +244,10 @@ mod tests {
             ])
         );
         ask.only = vec![(Column::Name("state"), "off line")];
-        assert_eq!(read(CSV.as_bytes(), &ask), Ok(vec!["guests|off line=3.5".to_string()]));
+        assert_eq!(
+            read(CSV.as_bytes(), &ask),
+            Ok(vec!["guests|off line=3.5".to_string()])
+        );
         let mut columns = wanted(Column::Number(3), false);
         columns.delimiter = None;
         columns.also = vec![Column::Number(1)];
@@ -253,21 +258,39 @@ mod tests {
         );
         let mut tabs = wanted(Column::Name("n"), true);
         tabs.delimiter = Some(b'\t');
-        assert_eq!(read(b"\xef\xbb\xbfn\tm\n1\t2", &tabs), Ok(vec!["=1".to_string()]));
+        assert_eq!(
+            read(b"\xef\xbb\xbfn\tm\n1\t2", &tabs),
+            Ok(vec!["=1".to_string()])
+        );
     }
 
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, column, header, expected) in [
-            ("", Column::Name("a"), true, "1: header: expected the names of columns, found \"\""),
+            (
+                "",
+                Column::Name("a"),
+                true,
+                "1: header: expected the names of columns, found \"\"",
+            ),
             (
                 "a,b\n1,2\n",
                 Column::Name("c"),
                 true,
                 "1: c: expected a column of this name in the first line, found \"a,b\"",
             ),
-            ("a\n1\n\nx\n", Column::Name("a"), true, "4: a: expected a number, found \"x\""),
-            ("1,2\n1,-\n", Column::Number(2), false, "2: column 2: expected a number, found \"-\""),
+            (
+                "a\n1\n\nx\n",
+                Column::Name("a"),
+                true,
+                "4: a: expected a number, found \"x\"",
+            ),
+            (
+                "1,2\n1,-\n",
+                Column::Number(2),
+                false,
+                "2: column 2: expected a number, found \"-\"",
+            ),
             (
                 "\"1\n2\",3\n\"4\n,5\n",
                 Column::Number(2),
@@ -275,7 +298,10 @@ mod tests {
                 "3: quotes: expected a closing quote, found \"\\\"4\"",
             ),
         ] {
-            assert_eq!(read(text.as_bytes(), &wanted(column, header)), Err(expected.to_string()));
+            assert_eq!(
+                read(text.as_bytes(), &wanted(column, header)),
+                Err(expected.to_string())
+            );
         }
         assert_eq!(read(b"", &wanted(Column::Number(1), false)), Ok(Vec::new()));
     }

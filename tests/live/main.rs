@@ -13,6 +13,7 @@ mod promql;
 mod promtool;
 mod running;
 mod sockets;
+mod sources;
 mod support;
 mod text;
 mod textfile;

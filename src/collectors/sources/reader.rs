@@ -160,11 +160,11 @@ impl Reader {
         }
         let stamp = watched::stamp(path).map_err(|error| error.to_string())?;
         let known = self.known.get_mut(path);
-        if let Some((known, Some(seen))) = known {
-            if stamp.as_ref() == Some(seen) {
-                known.confirmed = Instant::now();
-                return Ok(());
-            }
+        if let Some((known, Some(seen))) = known
+            && stamp.as_ref() == Some(seen)
+        {
+            known.confirmed = Instant::now();
+            return Ok(());
         }
         let (content, stamp) = self.read(path)?;
         let stays = stamp.is_stored() && !stamp.is_fresh();
@@ -199,8 +199,7 @@ impl Reader {
             let whole = parsed.is_ok() && bytes.ends_with(b"\n");
             let rests = !stamp.is_stored() || !stamp.is_fresh() || before.as_ref() == Some(&bytes);
             if whole || rests || attempts == 0 {
-                let mut content =
-                    parsed.map_err(|error| format!("{}:{error}", path.display()))?;
+                let mut content = parsed.map_err(|error| format!("{}:{error}", path.display()))?;
                 content.modified = Some(stamp.modified());
                 return Ok((content, stamp));
             }

@@ -110,7 +110,10 @@ fn ask(path: &Path, query: &str, taken: &[String]) -> Result<Content, Wrong> {
 /// The names of all columns but the last, as labels; none is one of those that the series have anyway.
 fn labels<'n>(names: &'n [String], taken: &[String]) -> Result<&'n [String], Wrong> {
     let Some((_, labels)) = names.split_last().filter(|_| names.len() <= COLUMNS) else {
-        let text = format!("query: expected from 1 to {COLUMNS} columns, found {}", names.len());
+        let text = format!(
+            "query: expected from 1 to {COLUMNS} columns, found {}",
+            names.len()
+        );
         return Err(Wrong::Expected(text));
     };
     let twice = |at: usize, name: &String| {

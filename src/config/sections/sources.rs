@@ -100,20 +100,19 @@ fn differs(source: &Source, has_help: bool, earlier: &Source) -> Option<&'static
 
 /// A source, and whether it has a help of its own.
 fn source(node: &Node, wrong: &mut Vec<Wrong>) -> Option<(Source, bool)> {
-    let all = KEYS.iter().flat_map(|(_, keys)| keys.iter().copied());
-    let mut known: Vec<&str> = COMMON.into_iter().chain(all).collect();
-    let fields = keep(node.fields(&known), wrong)?;
-    let format = keep(fields.needed("format"), wrong)?;
+    let before = wrong.len();
+    keep(
+        node.entries("a mapping with metric, file, format and more"),
+        wrong,
+    )?;
+    let format = keep(node.fields(&COMMON), wrong)?;
+    let format = keep(format.needed("format"), wrong)?;
     let formats = KEYS.map(|entry| (entry.0, entry));
-    let (format, keys) = keep(format.one_of(&formats), wrong).or_else(|| {
-        // What is no key of any format is told all the same.
-        fields.unknown(wrong);
-        None
-    })?;
-    known = COMMON.iter().chain(keys).copied().collect();
+    // Which keys are known, the format says.
+    let (format, keys) = keep(format.one_of(&formats), wrong)?;
+    let known: Vec<&str> = COMMON.iter().chain(keys).copied().collect();
     let fields = keep(node.fields(&known), wrong)?;
     fields.unknown(wrong);
-    let before = wrong.len();
     let read = format_of(format, &fields, wrong);
     let file = file(&fields, wrong);
     let metric = keep(fields.needed("metric"), wrong);
@@ -289,7 +288,9 @@ fn json(fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Option<Format> {
 }
 
 fn table(format: &str, fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Option<Format> {
-    let header = fields.get("header").and_then(|node| keep(node.switch(), wrong));
+    let header = fields
+        .get("header")
+        .and_then(|node| keep(node.switch(), wrong));
     // Comma-separated values have one (RFC 4180 leaves it open; programs write it), columns have none.
     let header = header.unwrap_or(format == "csv");
     let delimiter = match fields.get("delimiter") {
@@ -351,7 +352,10 @@ fn column(node: &Node, header: bool) -> Result<Column, Wrong> {
     };
     let text = node.text(expected)?;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (1..=10_000).contains(number));
         return number
             .map(Column::Number)
             .ok_or_else(|| node.refused(expected));
@@ -387,7 +391,7 @@ fn scale(node: &Node) -> Result<f64, Wrong> {
     const EXPECTED: &str = "a number that is not 0, such as 0.001";
     let text = node.text(EXPECTED)?;
     let plain = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-    let number = Some(text).filter(|text| text.as_bytes().iter().all(|byte| plain(byte)));
+    let number = Some(text).filter(|text| text.as_bytes().iter().all(plain));
     let number: Option<f64> = number.and_then(|text| text.parse().ok());
     number
         .filter(|number| number.is_finite() && *number != 0.0)
@@ -396,7 +400,11 @@ fn scale(node: &Node) -> Result<f64, Wrong> {
 
 /// No label may be given twice. Those that a query names are looked at when it has run.
 fn one_label_each(node: &Node, source: &Source, wrong: &mut Vec<Wrong>) {
-    let mut names: Vec<&str> = source.labels.iter().map(|(name, _)| name.as_str()).collect();
+    let mut names: Vec<&str> = source
+        .labels
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
     if let Pattern::Each { label, .. } = &source.file {
         names.push(label);
     }
