@@ -35,6 +35,8 @@ use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::scrape::Outcome;
+use crate::tc::attach::Settings;
+use crate::tc::attach::Watch;
 use crate::textfile::Textfile;
 use crate::textfile::WriteError;
 
@@ -44,6 +46,9 @@ use self::signals::Signals;
 
 /// How long an answer in flight may take after SIGTERM.
 const DRAIN: Duration = Duration::from_millis(800);
+
+/// How long `--once` waits for the TC counters to be attached.
+const SETTLE: Duration = Duration::from_secs(30);
 
 /// The least age at which the last successful sample is stale.
 const STALE: Duration = Duration::from_secs(30);
@@ -150,9 +155,11 @@ impl App {
     fn new(config: Config, arguments: Vec<OsString>, files: Files) -> Result<Self, RunError> {
         let instruments =
             Instruments::new(cli::COMMIT, cli::target()).map_err(RunError::Instruments)?;
+        let counts = config.collectors.contains(&"tc") && files.live();
+        let tc = counts.then(|| Watch::start(Settings::new(&config)));
         Ok(Self {
             engine: Engine::new(&config, files),
-            sampler: Sampler::new(&config),
+            sampler: Sampler::new(&config).with_tc(tc),
             arguments,
             loaded: Loaded::now(),
             instruments,
@@ -171,6 +178,9 @@ impl App {
 
     /// Writes the text file if there is to be one, else prints.
     fn once(&mut self) -> Result<(), RunError> {
+        if let Some(tc) = self.sampler.tc() {
+            tc.watch().settle(SETTLE);
+        }
         self.sampler.tick(self.engine.files(), Instant::now());
         if self.config.textfile_output.is_some() {
             let text = self.render_textfile();

@@ -2,7 +2,9 @@
 //! them wrong. The flags that set them are in `cli`, which applies the keys of a file (`--config.file`) to them too; how
 //! such a file is read is in [`yaml`] and [`node`].
 
+mod connections;
 pub mod dhcp;
+pub mod dns;
 pub mod node;
 pub mod sections;
 pub mod sources;
@@ -16,7 +18,12 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-pub use spelling::suggestion;
+pub use self::connections::Connections;
+pub use self::connections::EXCLUDE as CONNECTIONS_EXCLUDE;
+pub use self::connections::Hostnames;
+pub use self::connections::MOST_SERIES as CONNECTIONS_MOST_SERIES;
+pub use self::connections::cidrs;
+pub use self::spelling::suggestion;
 
 /// node_exporter's default for `--collector.netstat.fields`, with `Tcp_MaxConn`, which dashboards ask for, added.
 pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|\
@@ -78,8 +85,16 @@ pub struct Config {
     pub rootfs: PathBuf,
     /// Where the TCP sockets are read from.
     pub sockets_source: SocketsSource,
+    /// Whose network is measured.
+    pub netns: Netns,
+    /// The most network namespaces that are measured beside the own one.
+    pub limit_netns: usize,
     /// The devices of netdev and of the rates.
     pub netdev_devices: DeviceFilter,
+    /// Whether netdev tells the devices' addresses.
+    pub netdev_address_info: bool,
+    /// Whether netdev's families have the label `ifalias`.
+    pub netdev_label_ifalias: bool,
     /// The devices of arp.
     pub arp_devices: DeviceFilter,
     /// The devices that netclass leaves out.
@@ -96,6 +111,8 @@ pub struct Config {
     pub textfile_interval: Duration,
     /// The most devices that each collector shows.
     pub limit_devices: usize,
+    /// The kinds of devices that no collector shows.
+    pub excluded_kinds: ExcludedKinds,
     /// Leave out every family that a node_exporter on the same machine has.
     pub companion: bool,
     /// The mount points that filesystem leaves out.
@@ -106,6 +123,18 @@ pub struct Config {
     pub qdisc_devices: DeviceFilter,
     /// The labels that ipvs tells servers apart by.
     pub ipvs_backend_labels: Vec<&'static str>,
+    /// The DNS records that are checked.
+    pub dns: dns::Dns,
+    /// What connections counts and shows.
+    pub connections: Connections,
+    /// The interfaces of tc; without an include pattern loopback and veth are left out.
+    pub tc_devices: DeviceFilter,
+    /// How tc attaches its programs.
+    pub tc_attach: TcAttach,
+    /// Whether tc shows only interfaces over which something went.
+    pub tc_active_only: bool,
+    /// Whether tc counts by IP version and protocol too.
+    pub tc_protocols: bool,
     /// The DHCP servers whose leases are counted.
     pub dhcp: dhcp::Dhcp,
     /// Numbers that are read from files.
@@ -187,6 +216,60 @@ pub enum SocketsSource {
     Proc,
 }
 
+/// Which network namespaces are measured (`--netns`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Netns {
+    /// The process's own, without a label.
+    Own,
+    /// All that can be found.
+    All,
+    /// The own one and those of these names.
+    Named(Vec<String>),
+}
+
+impl Netns {
+    /// Reads `all` or names separated by commas, each as it stands below /run/netns; a name that is there twice counts
+    /// once.
+    ///
+    /// # Errors
+    /// With what was expected.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "all, or names separated by commas";
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let mut names: Vec<String> = Vec::new();
+        for name in text.split(',') {
+            if name == "all" {
+                return Err("all without other names, or names separated by commas");
+            }
+            // What no file below /run/netns can be called.
+            let impossible = matches!(name, "" | "." | "..")
+                || name.len() > 255
+                || name.contains(['/', '\0'])
+                || name.trim() != name;
+            if impossible {
+                return Err(EXPECTED);
+            }
+            if !names.iter().any(|other| other == name) {
+                names.push(name.to_string());
+            }
+        }
+        Ok(Self::Named(names))
+    }
+}
+
+/// How the TC counters are attached (`--collector.tc.attach`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcAttach {
+    /// TCX links where the kernel has them, else clsact.
+    Auto,
+    /// TCX links or an error.
+    Tcx,
+    /// Filters of the discipline clsact.
+    Clsact,
+}
+
 /// How lines are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -217,6 +300,15 @@ impl DeviceFilter {
                 .as_ref()
                 .is_some_and(|exclude| exclude.is_match(device))
     }
+}
+
+/// The kinds of devices that no collector shows (`--devices.exclude-kinds`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExcludedKinds {
+    /// Either end of a veth pair.
+    pub veth: bool,
+    /// veth and tap devices that are ports of a bridge; its other ports stay.
+    pub bridge_port: bool,
 }
 
 /// A duration as Prometheus writes it: `500ms`, `15s`, `1m30s`, `2h`. More than zero, at most 24 hours.
@@ -258,6 +350,16 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+impl Config {
+    /// What the walk over the sockets is to count of peers: nothing unless a collector wants it.
+    #[must_use]
+    pub fn peers(&self) -> Option<&Connections> {
+        self.collectors
+            .contains(&"connections")
+            .then_some(&self.connections)
+    }
+}
+
 impl Default for Config {
     /// What runs when no flag is given, but for the collectors, which their list decides.
     fn default() -> Self {
@@ -277,7 +379,11 @@ impl Default for Config {
             sysfs: PathBuf::from("/sys"),
             rootfs: PathBuf::from("/"),
             sockets_source: SocketsSource::Auto,
+            netns: Netns::Own,
+            limit_netns: 100,
             netdev_devices: DeviceFilter::default(),
+            netdev_address_info: false,
+            netdev_label_ifalias: false,
             arp_devices: DeviceFilter::default(),
             netclass_ignored: constant("^$"),
             netclass_ignore_invalid_speed: false,
@@ -286,11 +392,18 @@ impl Default for Config {
             textfile_output: None,
             textfile_interval: Duration::from_secs(15),
             limit_devices: 1000,
+            excluded_kinds: ExcludedKinds::default(),
             companion: false,
             filesystem_mount_points_exclude: Some(constant(MOUNT_POINTS_EXCLUDE)),
             filesystem_types_exclude: Some(constant(FS_TYPES_EXCLUDE)),
             qdisc_devices: DeviceFilter::default(),
             ipvs_backend_labels: IPVS_BACKEND_LABELS.to_vec(),
+            dns: dns::Dns::default(),
+            connections: Connections::default(),
+            tc_devices: DeviceFilter::default(),
+            tc_attach: TcAttach::Auto,
+            tc_active_only: false,
+            tc_protocols: false,
             dhcp: dhcp::Dhcp::default(),
             sources: Vec::new(),
             once: false,
@@ -373,6 +486,25 @@ mod tests {
             "http://x:1",
         ] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn network_namespaces() {
+        assert_eq!(Netns::parse("all"), Ok(Netns::All));
+        let named = |names: &[&str]| {
+            let names = names.iter().map(ToString::to_string);
+            Ok(Netns::Named(names.collect()))
+        };
+        assert_eq!(Netns::parse("red"), named(&["red"]));
+        assert_eq!(
+            Netns::parse("red,4026532281,red"),
+            named(&["red", "4026532281"])
+        );
+        for bad in [
+            "", ",", "a,", ",a", "all,a", "a,all", "a/b", "..", " a", "a, b",
+        ] {
+            assert!(Netns::parse(bad).is_err(), "{bad}");
         }
     }
 

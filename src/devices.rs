@@ -1,12 +1,20 @@
-//! Which devices are shown when there are more than `--limit.devices`: those with the lowest indexes.
+//! Which devices are shown: which kinds (kinds.rs), and of more than `--limit.devices` those with the lowest indexes.
 //!
 //! The kernel hands indexes out upwards, so the oldest devices stay and their counters never leave the page for a newer
 //! device. The order of /proc/net/dev does not tell: since 6.9 (`dev_seq_start` over an xarray) it is that of the indexes,
 //! before that of a hash of the name. Below the limit no index is read.
 
+pub mod kinds;
+
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use rustix::net::AddressFamily;
+use rustix::net::SocketFlags;
+use rustix::net::SocketType;
+use rustix::net::netdevice;
 
 use crate::files::Files;
 use crate::parse::decimal;
@@ -21,6 +29,52 @@ pub fn ifindex(files: &Files, name: &[u8]) -> Option<u64> {
     directory
         .read("ifindex", |bytes| Ok(decimal(bytes)))
         .ok()??
+}
+
+/// The indexes of devices whose indexes were read before, by one system call each where the kernel can be asked.
+///
+/// SIOCGIFNAME (netdevice(7)) tells whether an index still bears the name. The question the other way round, SIOCGIFINDEX,
+/// makes the kernel look for a module of that name when the device is gone. Measured with 3 and 500 devices (Linux 6.18,
+/// x86_64, time of the processor): 6 µs and 0.25 ms; the five system calls a device of reading sysfs 30 µs and 6.2 ms, a
+/// RTM_GETLINK dump 21 µs and 2.1 ms.
+pub struct Indexes<'a> {
+    files: &'a Files,
+    socket: Option<OwnedFd>,
+}
+
+impl<'a> Indexes<'a> {
+    /// Asks the kernel where `files` are the running one's, and reads sysfs elsewhere.
+    #[must_use]
+    pub fn new(files: &'a Files) -> Self {
+        // Any socket will do; where there is none sysfs answers.
+        let socket = || {
+            rustix::net::socket_with(
+                AddressFamily::UNIX,
+                SocketType::DGRAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )
+        };
+        let socket = files.live().then(socket).and_then(Result::ok);
+        Self { files, socket }
+    }
+
+    /// The device's index, which was `before`.
+    #[must_use]
+    pub fn of(&self, name: &[u8], before: Option<u64>) -> Option<u64> {
+        if before.is_some_and(|index| self.bears(index, name)) {
+            before
+        } else {
+            ifindex(self.files, name)
+        }
+    }
+
+    fn bears(&self, index: u64, name: &[u8]) -> bool {
+        let asked = self.socket.as_ref().zip(u32::try_from(index).ok());
+        // A name that is not UTF-8 is an error, and sysfs answers.
+        let found = asked.map(|(socket, index)| netdevice::index_to_name_inlined(socket, index));
+        found.is_some_and(|found| found.is_ok_and(|found| found.as_bytes() == name))
+    }
 }
 
 /// Keeps the `limit` devices with the lowest indexes, in the order in which they stand, and says how many went. Those
@@ -47,6 +101,21 @@ pub fn keep_lowest<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_is_believed_while_it_bears_the_name() {
+        let files = Files::open(Path::new("/proc"), Path::new("/sys")).expect("a kernel");
+        let indexes = Indexes::new(&files);
+        let lo = ifindex(&files, b"lo");
+        for before in [None, lo, Some(u64::from(u32::MAX)), Some(u64::MAX), Some(0)] {
+            assert_eq!(indexes.of(b"lo", before), lo, "{before:?}");
+            assert_eq!(indexes.of(b"no such", before), None, "{before:?}");
+        }
+        // An emulator may not know the question, and sysfs is read.
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(lo.map(|lo| indexes.bears(lo, b"lo")), Some(true));
+        }
+    }
 
     fn kept(limit: usize) -> (Vec<&'static str>, usize) {
         let mut devices = vec![

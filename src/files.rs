@@ -10,7 +10,9 @@
 
 mod attributes;
 mod capture;
+mod elsewhere;
 mod mounts;
+mod namespaces;
 mod rootfs;
 
 pub mod regular;
@@ -30,11 +32,19 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
+use self::elsewhere::Elsewhere;
+
 pub use self::attributes::Attributes;
 pub use self::mounts::Mounts;
 pub use self::mounts::answers_at_once;
+pub use self::namespaces::FileId;
+pub use self::namespaces::Whose;
+pub use self::namespaces::open_namespace;
+pub use self::rootfs::Reread;
 pub use self::rootfs::Space;
+pub use self::rootfs::Stamp;
 pub use self::rootfs::errno_words;
+pub use self::rootfs::space;
 pub use crate::parse::ByteOrder;
 use crate::parse::ParseError;
 use crate::parse::printable;
@@ -99,6 +109,10 @@ pub struct Files {
     rootfs: Option<PathBuf>,
     net: PathBuf,
     live: bool,
+    /// `net` is another network namespace's, which was not entered.
+    foreign: bool,
+    /// Of another network namespace: `net` itself, and what was read of it.
+    elsewhere: Option<Elsewhere>,
     byte_order: ByteOrder,
     page_size: u64,
     machine: String,
@@ -137,6 +151,8 @@ impl Files {
             sysfs: sysfs.to_path_buf(),
             rootfs: None,
             live,
+            foreign: false,
+            elsewhere: None,
             byte_order: ByteOrder::NATIVE,
             page_size: rustix::param::page_size() as u64,
             machine: printable(rustix::system::uname().machine().to_bytes()).into_owned(),
@@ -203,10 +219,15 @@ impl Files {
         name: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
-        self.parse(&self.net.join(name), parse)
+        let path = self.net.join(name.as_ref());
+        match &self.elsewhere {
+            None => self.parse(&path, parse),
+            Some(elsewhere) => elsewhere.parse(name.as_ref(), &path, parse),
+        }
     }
 
-    /// Reads and parses `PROCFS/PATH`; `None` when this kernel does not have it.
+    /// Reads and parses `PROCFS/PATH`; `None` when this kernel does not have it, or shows it for another network namespace
+    /// than is meant.
     ///
     /// # Errors
     /// When it cannot be read, is too large, or breaks its format.
@@ -215,6 +236,9 @@ impl Files {
         path: &str,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
+        if self.foreign && path.starts_with("sys/net/") {
+            return Ok(None);
+        }
         self.parse(&self.procfs.join(path), parse)
     }
 
@@ -241,14 +265,18 @@ impl Files {
     /// # Errors
     /// When it exists but cannot be opened.
     pub fn open_net(&self, name: &str) -> Result<Option<OwnedFd>, FileError> {
-        open(&self.net.join(name))
+        let path = self.net.join(name);
+        match &self.elsewhere {
+            None => open(&path),
+            Some(elsewhere) => elsewhere.open(Path::new(name), &path),
+        }
     }
 
     /// The names in a directory below `SYSFS`, sorted by their bytes; `None` when it does not exist.
     ///
     /// # Errors
     /// When it exists but cannot be listed.
-    pub fn sys_entries(&self, path: &str) -> Result<Option<Vec<OsString>>, FileError> {
+    pub fn sys_entries(&self, path: impl AsRef<Path>) -> Result<Option<Vec<OsString>>, FileError> {
         entries(&self.sysfs.join(path))
     }
 
@@ -335,7 +363,14 @@ fn errno(error: &io::Error) -> rustix::io::Errno {
 }
 
 fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
-    match rustix::fs::open(path, READ, Mode::empty()) {
+    opened(path, rustix::fs::open(path, READ, Mode::empty()))
+}
+
+fn opened(
+    path: &Path,
+    file: Result<OwnedFd, rustix::io::Errno>,
+) -> Result<Option<OwnedFd>, FileError> {
+    match file {
         Ok(file) => Ok(Some(file)),
         // ENOTDIR where a stripped kernel has no directory of that name at all.
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
@@ -348,10 +383,15 @@ fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
 
 /// Reads a file to its end into `buffer`; `None` when it does not exist.
 fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
+    match open(path)? {
+        Some(file) => read_file(&file, path, buffer),
+        None => Ok(None),
+    }
+}
+
+/// The same of a file that is open.
+fn read_file(file: &OwnedFd, path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
     buffer.clear();
-    let Some(file) = open(path)? else {
-        return Ok(None);
-    };
     let failed = |cause| FileError {
         path: path.display().to_string(),
         cause,
@@ -364,7 +404,7 @@ fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError
         if buffer.capacity() - buffer.len() < ATTRIBUTE {
             buffer.reserve(buffer.len().max(4 * ATTRIBUTE));
         }
-        match rustix::io::read(&file, rustix::buffer::spare_capacity(buffer)) {
+        match rustix::io::read(file, rustix::buffer::spare_capacity(buffer)) {
             Ok(0) => return Ok(Some(())),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => {}

@@ -2,8 +2,10 @@
 //!
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
-//! turns into text. [`textfile`] keeps the same in a file for
-//! node_exporter. Everything happens in one thread.
+//! turns into text. [`textfile`] keeps the same in a file for node_exporter. Everything happens in one thread, but for
+//! what may block, which [`probes`] and [`tc`] do in threads of their own, and what is measured in other network namespaces
+//! ([`netns`]): a helper goes there, and the one thread waits for it. [`tc`] has the programs that count packets in the kernel
+//! itself, which [`sys`] gives to it.
 
 #![warn(
     clippy::expect_used,
@@ -14,10 +16,12 @@
 )]
 
 pub mod app;
+pub mod cidr;
 pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod devices;
+pub mod dns;
 pub mod exposition;
 pub mod files;
 pub mod http;
@@ -27,6 +31,7 @@ pub mod links;
 pub mod log;
 pub mod metric;
 pub mod netlink;
+pub mod netns;
 pub mod nl80211;
 pub mod parse;
 pub mod probes;
@@ -36,4 +41,6 @@ pub mod rtnetlink;
 pub mod sampler;
 pub mod scrape;
 pub mod sockets;
+pub mod sys;
+pub mod tc;
 pub mod textfile;

@@ -3,10 +3,13 @@
 //! A [`Desc`] describes a family once, as a `static`. A [`Batch`] holds the samples of a scrape in flat vectors: label
 //! sets are rendered into one text buffer when they are made, so that the sixteen families of a device share one label
 //! set and the encoder only copies. It is not a registry: nothing lives from one scrape to the next but the memory.
+//!
+//! A batch can be given a [scope](Batch::begin_scope), a label that everything written until its end carries on top of
+//! its own: so the same collector measures one network namespace after the other and knows of none of them.
 
 use std::borrow::Cow;
 use std::ops::Deref;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The type of a family, as the `# TYPE` line says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub struct Desc {
     pub name: Cow<'static, str>,
     /// The family's type.
     pub kind: Kind,
-    /// The label names, in the order in which they are exported.
+    /// The label names, in the order in which they are exported; the label of a scope comes after them.
     pub labels: &'static [&'static str],
     /// A sentence with the unit and the source.
     pub help: Cow<'static, str>,
@@ -77,6 +80,16 @@ impl Desc {
         Self::new(name, Kind::Histogram, &[], help)
     }
 
+    /// A histogram with labels, which stand before `le`.
+    #[must_use]
+    pub const fn histogram_by(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self::new(name, Kind::Histogram, labels, help)
+    }
+
     const fn new(
         name: &'static str,
         kind: Kind,
@@ -99,8 +112,8 @@ impl Desc {
         kind: Kind,
         labels: &'static [&'static str],
         help: String,
-    ) -> Rc<Self> {
-        Rc::new(Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             name: Cow::Owned(name),
             kind,
             labels,
@@ -115,7 +128,7 @@ pub enum Family {
     /// Described by a `static`.
     Static(&'static Desc),
     /// Described at run time.
-    Shared(Rc<Desc>),
+    Shared(Arc<Desc>),
 }
 
 impl Deref for Family {
@@ -129,7 +142,8 @@ impl Deref for Family {
     }
 }
 
-/// A rendered label set in a [`Batch`]; made by [`Batch::labels`], valid for that batch only.
+/// A rendered label set in a [`Batch`]; made by [`Batch::labels`], valid for that batch and until the scope in which it
+/// was made ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels {
     start: u32,
@@ -186,9 +200,33 @@ pub struct Batch {
     text: String,
     /// The family that the last push went to: the next one is likely its successor.
     last: usize,
+    scope: Option<Scope>,
+}
+
+/// A label that every sample carries until it ends.
+#[derive(Debug)]
+struct Scope {
+    /// `name="value"`, escaped.
+    pair: String,
+    /// The label set of this label alone, for samples without labels of their own, once there was one.
+    alone: Option<Labels>,
 }
 
 impl Batch {
+    /// From now on every label set that is rendered, and every sample without labels, has this label too, as its last.
+    /// Scopes do not nest: the one before ends.
+    pub fn begin_scope(&mut self, name: &str, value: &str) {
+        let mut pair = format!("{name}=\"");
+        escape_into(&mut pair, value);
+        pair.push('"');
+        self.scope = Some(Scope { pair, alone: None });
+    }
+
+    /// Ends the scope, if there is one.
+    pub fn end_scope(&mut self) {
+        self.scope = None;
+    }
+
     /// Renders a label set once, for as many samples as share it. An empty slice gives [`NO_LABELS`].
     pub fn labels(&mut self, pairs: &[(&str, &str)]) -> Labels {
         if pairs.is_empty() {
@@ -202,12 +240,35 @@ impl Batch {
             escape_into(&mut self.text, value);
             self.text.push('"');
         }
+        if let Some(scope) = &self.scope {
+            self.text.push(',');
+            self.text.push_str(&scope.pair);
+        }
         self.text.push('}');
         Labels {
             start,
             end: offset(self.text.len()),
-            count: offset(pairs.len()),
+            count: offset(pairs.len() + usize::from(self.scope.is_some())),
         }
+    }
+
+    /// What a sample without labels of its own has: the scope's label, rendered once.
+    fn without_labels(&mut self) -> Labels {
+        let Some(scope) = &mut self.scope else {
+            return NO_LABELS;
+        };
+        if let Some(labels) = scope.alone {
+            return labels;
+        }
+        let start = offset(self.text.len());
+        self.text.extend(["{", &scope.pair, "}"]);
+        let labels = Labels {
+            start,
+            end: offset(self.text.len()),
+            count: 1,
+        };
+        scope.alone = Some(labels);
+        labels
     }
 
     /// Adds a sample of a statically described family.
@@ -223,19 +284,30 @@ impl Batch {
         self.add(family, part, labels, value);
     }
 
-    /// Adds a sample of a family described at run time.
-    pub fn push_shared(&mut self, desc: &Rc<Desc>, labels: Labels, value: f64) {
+    /// Adds a sample of a family described at run time. In a scope each namespace's collector has descriptions of its
+    /// own, so that there the name decides which family it is.
+    pub fn push_shared(&mut self, desc: &Arc<Desc>, labels: Labels, value: f64) {
+        let found = match &self.scope {
+            None => self.find(desc),
+            Some(_) => self.find_by(|family| family.name == desc.name),
+        };
+        let family = found.unwrap_or_else(|| self.open(Family::Shared(Arc::clone(desc))));
+        self.add(family, Part::Plain, labels, value);
+    }
+
+    /// Adds a sample of a family described either way.
+    pub fn push_family(&mut self, family: &Family, labels: Labels, value: f64) {
         let family = self
-            .find(desc)
-            .unwrap_or_else(|| self.open(Family::Shared(Rc::clone(desc))));
+            .find(family)
+            .unwrap_or_else(|| self.open(family.clone()));
         self.add(family, Part::Plain, labels, value);
     }
 
     /// Adds a line of a family that a text file brings, whose samples may each have labels of their own.
-    pub fn push_foreign(&mut self, desc: &Rc<Desc>, part: Part, labels: Labels, value: f64) {
+    pub fn push_foreign(&mut self, desc: &Arc<Desc>, part: Part, labels: Labels, value: f64) {
         let family = self
             .find(desc)
-            .unwrap_or_else(|| self.open(Family::Shared(Rc::clone(desc))));
+            .unwrap_or_else(|| self.open(Family::Shared(Arc::clone(desc))));
         self.last = family;
         self.samples.push(Sample {
             family: offset(family),
@@ -261,10 +333,16 @@ impl Batch {
         self.samples.truncate(mark.samples);
         self.text.truncate(mark.text);
         self.last = 0;
+        if let Some(scope) = &mut self.scope {
+            scope.alone = scope
+                .alone
+                .filter(|labels| labels.end as usize <= mark.text);
+        }
     }
 
     /// Forgets everything, keeping the memory for the next scrape.
     pub fn clear(&mut self) {
+        self.end_scope();
         self.cut(Mark {
             families: 0,
             samples: 0,
@@ -300,9 +378,15 @@ impl Batch {
     }
 
     fn add(&mut self, family: usize, part: Part, labels: Labels, value: f64) {
+        let labels = match labels.count {
+            0 => self.without_labels(),
+            _ => labels,
+        };
+        let of_scope = usize::from(self.scope.is_some());
+        let of_part = usize::from(part == Part::Bucket);
         debug_assert!(
             self.families.get(family).is_some_and(|desc| {
-                labels.count as usize == desc.labels.len() + usize::from(part == Part::Bucket)
+                labels.count as usize == desc.labels.len() + of_part + of_scope
             }),
             "{}: pushed with {} labels",
             self.families.get(family).map_or("", |desc| &desc.name),
@@ -325,11 +409,11 @@ impl Batch {
     /// Finds a family by identity. Collectors write row by row, each row with the same families in the same order, so
     /// the successor of the last hit is nearly always the one; a new row starts a short way back.
     fn find(&self, desc: &Desc) -> Option<usize> {
-        let same = |index: &usize| {
-            self.families
-                .get(*index)
-                .is_some_and(|family| std::ptr::eq(&raw const **family, desc))
-        };
+        self.find_by(|family| std::ptr::eq(&raw const **family, desc))
+    }
+
+    fn find_by(&self, same: impl Fn(&Family) -> bool) -> Option<usize> {
+        let same = |index: &usize| self.families.get(*index).is_some_and(&same);
         let next = self.last + 1;
         [self.last, next]
             .into_iter()

@@ -5,6 +5,8 @@
 //! (another ifindex) or whose counters went back starts again: it has no rate until the next tick, never a negative or a
 //! huge one. Memory is some 300 bytes a device.
 
+mod tc;
+
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
@@ -12,7 +14,7 @@ use std::time::SystemTime;
 
 use crate::config::Config;
 use crate::config::DeviceFilter;
-use crate::devices::ifindex;
+use crate::devices::Indexes;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::parse::ParseError;
@@ -21,6 +23,10 @@ use crate::parse::dev::Counters;
 use crate::parse::float;
 use crate::parse::netstat;
 use crate::parse::printable;
+use crate::tc::attach::Watch;
+
+pub use self::tc::Tc;
+pub use self::tc::TcRates;
 
 /// How far back [`Device::peak`] looks, in slots; with ticks of 5 s each slot is one tick.
 const SLOTS: usize = 12;
@@ -61,6 +67,12 @@ pub struct Device {
 }
 
 impl Device {
+    /// The name as the kernel has it.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     /// The device's index, as of the last tick.
     #[must_use]
     pub fn ifindex(&self) -> Option<u64> {
@@ -91,6 +103,7 @@ pub struct Sampler {
     ticks: u64,
     last_success: Option<(Instant, SystemTime)>,
     error: Option<Rc<FileError>>,
+    tc: Option<Tc>,
 }
 
 /// TCP segments sent, retransmissions apart (RFC 4022: tcpOutSegs, tcpRetransSegs).
@@ -110,6 +123,13 @@ impl Sampler {
         }
     }
 
+    /// Samples the TC counters too.
+    #[must_use]
+    pub fn with_tc(mut self, watch: Option<Watch>) -> Self {
+        self.tc = watch.map(Tc::new);
+        self
+    }
+
     /// Samples the devices of another configuration from now on. Those that were sampled before keep what is known of them.
     pub fn reload(&mut self, config: &Config) {
         self.filter = config.netdev_devices.clone();
@@ -124,6 +144,9 @@ impl Sampler {
         let result = self
             .sample_devices(files, now)
             .and(self.sample_segments(files));
+        if let Some(tc) = &mut self.tc {
+            tc.tick(elapsed(self.taken, now));
+        }
         self.taken = Some(now);
         match result {
             Ok(()) => {
@@ -166,6 +189,12 @@ impl Sampler {
         self.ticks
     }
 
+    /// The TC counters, where they are switched on.
+    #[must_use]
+    pub fn tc(&self) -> Option<&Tc> {
+        self.tc.as_ref()
+    }
+
     /// When a sample last succeeded.
     #[must_use]
     pub fn last_success(&self) -> Option<(Instant, SystemTime)> {
@@ -173,10 +202,7 @@ impl Sampler {
     }
 
     fn sample_devices(&mut self, files: &Files, now: Instant) -> Result<(), FileError> {
-        let elapsed = self
-            .taken
-            .map(|taken| now.saturating_duration_since(taken).as_secs_f64());
-        let elapsed = elapsed.filter(|elapsed| *elapsed > 0.0);
+        let elapsed = elapsed(self.taken, now);
         let mut known = Known::new(std::mem::take(&mut self.devices));
         let found = files.net("dev", |bytes| {
             let mut found = Vec::with_capacity(known.devices.len());
@@ -191,8 +217,9 @@ impl Sampler {
             }
             Ok(found)
         })?;
+        let indexes = Indexes::new(files);
         for (mut device, counters) in found.unwrap_or_default() {
-            let ifindex = ifindex(files, &device.name);
+            let ifindex = indexes.of(&device.name, device.ifindex);
             device.advance(ifindex, counters, elapsed);
             if let (Some(rates), Some(peak)) = (device.rates, device.peaks.get_mut(self.slot)) {
                 *peak = (
@@ -302,8 +329,7 @@ impl Device {
 impl Rates {
     /// `None` when any counter went back: the device was reset, and the difference says nothing.
     fn between(before: &Counters, now: &Counters, elapsed: f64) -> Option<Self> {
-        let rate =
-            |before: u64, now: u64| now.checked_sub(before).map(|grown| float(grown) / elapsed);
+        let rate = |before, now| rate(before, now, elapsed);
         Some(Self {
             receive_bytes: rate(before.receive_bytes, now.receive_bytes)?,
             receive_packets: rate(before.receive_packets, now.receive_packets)?,
@@ -313,6 +339,17 @@ impl Rates {
             transmit_errors: rate(before.transmit_errs, now.transmit_errs)?,
         })
     }
+}
+
+/// The seconds between two samples; `None` where there was none before.
+fn elapsed(before: Option<Instant>, now: Instant) -> Option<f64> {
+    let elapsed = now.saturating_duration_since(before?).as_secs_f64();
+    Some(elapsed).filter(|elapsed| *elapsed > 0.0)
+}
+
+/// What a counter grew by in a second; `None` where it went back.
+fn rate(before: u64, now: u64, elapsed: f64) -> Option<f64> {
+    now.checked_sub(before).map(|grown| float(grown) / elapsed)
 }
 
 /// The two counters of the Tcp line of /proc/net/snmp, where this kernel has both.

@@ -4,27 +4,40 @@
 //! panics is treated the same and made anew, since what it kept may be half changed. A broken collector is logged once
 //! when it breaks, again when it breaks in another way, and once when it heals.
 
+mod active;
+mod namespaces;
+
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::time::Duration;
-use std::time::Instant;
 
 use crate::collectors::ALL;
-use crate::collectors::CollectError;
-use crate::collectors::Collector;
 use crate::collectors::Context;
+use crate::collectors::PER_NAMESPACE;
 use crate::collectors::Spec;
+use crate::collectors::connections;
 use crate::collectors::is_node_exporters;
 use crate::collectors::textfile;
 use crate::config::Config;
+use crate::config::Hostnames;
+use crate::config::dns::Server;
+use crate::dns::reverse::ReverseNames;
 use crate::files::Files;
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::log::panic_message;
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::netns::Found;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
+
+use self::active::Active;
+use self::namespaces::Begun;
+use self::namespaces::Namespaces;
+
+pub use self::active::Outcome;
 
 /// The families that the engine itself writes.
 pub static FAMILIES: &[&Desc] = &[
@@ -34,6 +47,10 @@ pub static FAMILIES: &[&Desc] = &[
     &COMPANION_DURATION,
     &SOURCE,
     &LEFT_OUT,
+    &namespaces::SUCCESS,
+    &namespaces::SOURCE,
+    &namespaces::LEFT_OUT,
+    &namespaces::DISCOVERY_SUCCESS,
 ];
 
 static SUCCESS: Desc = Desc::gauge(
@@ -64,7 +81,7 @@ static SOURCE: Desc = Desc::gauge(
 static LEFT_OUT: Desc = Desc::gauge(
     "weir_series_left_out",
     &["collector"],
-    "How many a collector's limit left out of this scrape: devices, listeners or destinations with all their series.",
+    "How many a collector's limit left out of this scrape: devices, destinations, pairs of hosts, listeners, routes, addresses, stations, mounts, servers of IPVS or counters of a cache, with all their series; of textfile the series of files that had no room.",
 );
 
 /// The enabled collectors and what they share.
@@ -75,6 +92,10 @@ pub struct Engine {
     links: Links,
     leases: Leases,
     collectors: Vec<Active>,
+    /// Where others than the own namespace are measured.
+    namespaces: Option<Namespaces>,
+    /// One for all namespaces: its thread stays in the own one.
+    reverse: Option<io::Result<ReverseNames>>,
     batch: Batch,
 }
 
@@ -88,21 +109,6 @@ pub enum Families {
     BesideNodeExporter,
 }
 
-/// How a collector fared when it last ran.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// How long it took.
-    pub duration: Duration,
-    /// Why it failed, in words.
-    pub error: Option<String>,
-}
-
-struct Active {
-    spec: &'static Spec,
-    collector: Box<dyn Collector>,
-    outcome: Option<Outcome>,
-}
-
 impl Engine {
     /// Makes the collectors that the configuration enables.
     #[must_use]
@@ -114,7 +120,7 @@ impl Engine {
     fn with(config: &Config, files: Files, list: &[&'static Spec]) -> Self {
         let enabled = list.iter().filter(|spec| is_enabled(spec, config));
         let collectors = enabled.map(|spec| Active::new(spec, config)).collect();
-        let sockets = Sockets::new(config.sockets_source);
+        let sockets = Sockets::new(config.sockets_source, config.peers());
         Self {
             config: config.clone(),
             files,
@@ -122,6 +128,8 @@ impl Engine {
             links: Links::default(),
             leases: Leases::new(config),
             collectors,
+            namespaces: Namespaces::wanted(config),
+            reverse: reverse_names(config),
             batch: Batch::default(),
         }
     }
@@ -140,10 +148,17 @@ impl Engine {
         self.collectors = enabled
             .map(|spec| kept(spec, &mut before).unwrap_or_else(|| Active::new(spec, config)))
             .collect();
-        if config.sockets_source != self.config.sockets_source {
-            self.sockets = Sockets::new(config.sockets_source);
+        // What the listeners and peers of the connections are remembered in is the sockets'.
+        if config.sockets_source != self.config.sockets_source || touched(connections::SPEC.name) {
+            self.sockets = Sockets::new(config.sockets_source, config.peers());
+        }
+        if PER_NAMESPACE.iter().any(|spec| touched(spec.name)) {
+            self.namespaces = Namespaces::wanted(config);
         }
         self.leases.reload(config);
+        if asked_for_names(config) != asked_for_names(&self.config) {
+            self.reverse = reverse_names(config);
+        }
         self.config = config.clone();
     }
 
@@ -207,19 +222,7 @@ impl Engine {
         unwanted: &[String],
         sampler: &Sampler,
     ) -> Result<(&mut Batch, &Files), String> {
-        for name in wanted.iter().chain(unwanted) {
-            if !self
-                .collectors
-                .iter()
-                .any(|active| active.spec.name == name)
-            {
-                let known = ALL.iter().any(|spec| spec.name == name);
-                return Err(format!(
-                    "{} collector: {name}",
-                    if known { "disabled" } else { "missing" }
-                ));
-            }
-        }
+        self.check_names(wanted.iter().chain(unwanted))?;
         let selected = |name: &str| {
             let named = |list: &[String]| list.iter().any(|other| other == name);
             (wanted.is_empty() || named(wanted)) && !named(unwanted)
@@ -243,49 +246,108 @@ impl Engine {
         self.batch.clear();
         self.sockets.begin();
         self.links.begin();
+        let runs = |spec: &Spec| {
+            let empty = families == Families::BesideNodeExporter && !has_families_of_ours(spec);
+            selected(spec.name) && !empty
+        };
+        let labelled = |spec: &Spec| runs(spec) && spec.per_namespace();
+        // What is not asked for in this scrape is not looked for.
+        let any = self.collectors.iter().any(|active| labelled(active.spec));
+        let mut namespaces = self.namespaces.as_mut().filter(|_| any);
+        let found = namespaces
+            .as_mut()
+            .map(|others| others.discover(&self.files));
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
-            let empty =
-                families == Families::BesideNodeExporter && !has_families_of_ours(active.spec);
-            if selected(active.spec.name) && !empty {
+            if runs(active.spec) {
+                if let Some(found) = found.as_ref().filter(|_| active.spec.per_namespace()) {
+                    self.batch.begin_scope(namespaces::LABEL, &found.own);
+                }
                 let mut context = Context {
                     files: &self.files,
                     sampler,
                     sockets: &mut self.sockets,
                     links: &mut self.links,
+                    reverse: self.reverse.as_ref(),
                     leases: &mut self.leases,
                     source: None,
                     left_out: None,
+                    verdict: None,
                 };
                 active.run(&self.config, &mut context, &mut self.batch);
-                health.push((
-                    active.spec.name,
-                    active.outcome.as_ref(),
-                    context.source,
-                    context.left_out,
-                ));
+                health.push(Health {
+                    spec: active.spec,
+                    outcome: active.outcome.as_ref(),
+                    source: context.source,
+                    left_out: context.left_out,
+                });
+                self.batch.end_scope();
             }
         }
-        let [success, duration] = match families {
-            Families::All => [&SUCCESS, &DURATION],
-            Families::BesideNodeExporter => {
-                self.batch
-                    .leave_out(|family| is_node_exporters(&family.name));
-                [&COMPANION_SUCCESS, &COMPANION_DURATION]
-            }
-        };
-        for (name, outcome, source, left_out) in health {
-            let labels = self.batch.labels(&[("collector", name)]);
-            if let Some(outcome) = outcome {
-                let succeeded = f64::from(u8::from(outcome.error.is_none()));
-                self.batch
-                    .push(duration, labels, outcome.duration.as_secs_f64());
-                self.batch.push(success, labels, succeeded);
-            }
-            write_health(&mut self.batch, name, source, left_out);
+        if let Some((namespaces, found)) = namespaces.take().zip(found) {
+            let begun = Begun {
+                config: &self.config,
+                files: &self.files,
+                own: &self.sockets,
+                reverse: self.reverse.as_ref(),
+            };
+            measure_others(namespaces, &begun, &found, &mut health, &mut self.batch);
+        }
+        if families == Families::BesideNodeExporter {
+            self.batch
+                .leave_out(|family| is_node_exporters(&family.name));
+        }
+        for own in health {
+            own.write(families, &mut self.batch);
         }
         (&mut self.batch, &self.files)
     }
+
+    /// Whether all of these are names of enabled collectors.
+    fn check_names<'a>(&self, mut names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+        let enabled = |name: &str| {
+            self.collectors
+                .iter()
+                .any(|active| active.spec.name == name)
+        };
+        let Some(name) = names.find(|name| !enabled(name)) else {
+            return Ok(());
+        };
+        let known = ALL.iter().any(|spec| spec.name == name);
+        let why = if known { "disabled" } else { "missing" };
+        Err(format!("{why} collector: {name}"))
+    }
+}
+
+/// Runs the collectors that ran here in the other namespaces too, and adds what limits left out there.
+fn measure_others(
+    namespaces: &mut Namespaces,
+    begun: &Begun<'_>,
+    found: &Found,
+    health: &mut [Health<'_>],
+    batch: &mut Batch,
+) {
+    let own = health.iter().filter(|own| own.spec.per_namespace());
+    let well = own.clone().all(Health::is_well);
+    let specs: Vec<_> = own.map(|own| own.spec).collect();
+    for (spec, more) in namespaces.measure(begun, found, &specs, well, batch) {
+        let own = health.iter_mut().find(|own| std::ptr::eq(own.spec, spec));
+        if let Some(own) = own {
+            *own.left_out.get_or_insert(0) += more;
+        }
+    }
+}
+
+/// The thread that asks for names of addresses, where a collector shows them.
+fn reverse_names(config: &Config) -> Option<io::Result<ReverseNames>> {
+    asked_for_names(config).map(|_| ReverseNames::start(&config.dns, &config.rootfs))
+}
+
+/// Whom it asks and how long it waits; `None` where nobody wants names.
+fn asked_for_names(config: &Config) -> Option<(Option<&Server>, Duration)> {
+    let wanted = config.connections.hostnames == Hostnames::Dns;
+    let shown = wanted && is_enabled(&connections::SPEC, config);
+    shown.then_some((config.dns.resolver.as_ref(), config.dns.timeout))
 }
 
 fn is_enabled(spec: &Spec, config: &Config) -> bool {
@@ -297,62 +359,38 @@ fn has_families_of_ours(spec: &Spec) -> bool {
     spec.declared().any(|desc| !is_node_exporters(&desc.name))
 }
 
-fn write_health(batch: &mut Batch, name: &str, source: Option<&str>, left_out: Option<usize>) {
-    if let Some(count) = left_out {
-        let labels = batch.labels(&[("collector", name)]);
-        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        batch.push(&LEFT_OUT, labels, count);
-    }
-    if let Some(source) = source {
-        let labels = batch.labels(&[("collector", name), ("source", source)]);
-        batch.push(&SOURCE, labels, 1.0);
-    }
+/// What is told of a collector beside its families.
+struct Health<'a> {
+    spec: &'static Spec,
+    outcome: Option<&'a Outcome>,
+    source: Option<&'static str>,
+    left_out: Option<usize>,
 }
 
-impl Active {
-    fn new(spec: &'static Spec, config: &Config) -> Self {
-        Self {
-            spec,
-            collector: (spec.make)(config),
-            outcome: None,
-        }
+impl Health<'_> {
+    fn is_well(&self) -> bool {
+        self.outcome.is_some_and(|outcome| outcome.error.is_none())
     }
 
-    fn run(&mut self, config: &Config, context: &mut Context<'_>, batch: &mut Batch) {
-        let mark = batch.mark();
-        let begun = Instant::now();
-        // What a panic may leave half changed is thrown away: the batch is cut, the collector made anew, and a survey
-        // that is not complete is not kept.
-        let ran = catch_unwind(AssertUnwindSafe(|| self.collector.collect(context, batch)));
-        let result = ran.unwrap_or_else(|payload| {
-            self.collector = (self.spec.make)(config);
-            Err(CollectError::Panic(
-                panic_message(payload.as_ref()).to_string(),
-            ))
-        });
-        let duration = begun.elapsed();
-        let error = result.err().map(|error| error.to_string());
-        if error.is_some() {
-            batch.cut(mark);
-            context.left_out = None;
+    fn write(&self, families: Families, batch: &mut Batch) {
+        let name = self.spec.name;
+        let [success, duration] = match families {
+            Families::All => [&SUCCESS, &DURATION],
+            Families::BesideNodeExporter => [&COMPANION_SUCCESS, &COMPANION_DURATION],
+        };
+        let labels = batch.labels(&[("collector", name)]);
+        if let Some(outcome) = self.outcome {
+            batch.push(duration, labels, outcome.duration.as_secs_f64());
+            batch.push(success, labels, f64::from(u8::from(self.is_well())));
         }
-        if let Some(verdict) = self.spec.verdict {
-            batch.push(
-                verdict,
-                crate::metric::NO_LABELS,
-                if error.is_none() { 1.0 } else { 0.0 },
-            );
+        if let Some(count) = self.left_out {
+            let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+            batch.push(&LEFT_OUT, labels, count);
         }
-        let before = self.outcome.take().and_then(|outcome| outcome.error);
-        match (&before, &error) {
-            (None, None) => {}
-            (Some(_), None) => log::info!(collector = self.spec.name; "collector works again"),
-            (before, Some(error)) if before.as_ref() == Some(error) => {}
-            (_, Some(error)) => {
-                log::error!(collector = self.spec.name, err = error.as_str(); "collector failed");
-            }
+        if let Some(source) = self.source {
+            let labels = batch.labels(&[("collector", name), ("source", source)]);
+            batch.push(&SOURCE, labels, 1.0);
         }
-        self.outcome = Some(Outcome { duration, error });
     }
 }
 

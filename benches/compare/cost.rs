@@ -85,8 +85,9 @@ pub(crate) fn pipeline(programs: &[&[&str]]) -> io::Result<Duration> {
     Ok(total)
 }
 
-/// User and system time in ticks of 10 ms, which counts threads that have ended too (sort's, for long inputs).
-fn ticks(pid: u32) -> io::Result<Duration> {
+/// User and system time in ticks of 10 ms, which counts threads that have ended too (sort's, for long inputs;
+/// weir's, which goes into other network namespaces).
+pub(crate) fn ticks(pid: u32) -> io::Result<Duration> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // Fields 14 and 15; the second one, the name, may hold spaces.
     let fields = text.rsplit(") ").next().unwrap_or_default().split(' ');

@@ -27,6 +27,18 @@ const DEVICES: &[&str] = &[
 
 /// A command that runs this program, with these arguments, in namespaces of its own, which end with its last process.
 pub(crate) fn command(arguments: &[&str]) -> io::Result<Command> {
+    command_with(&[], arguments)
+}
+
+/// The same where no other processes can be seen either; those in it end with it.
+pub(crate) fn command_alone(arguments: &[&str]) -> io::Result<Command> {
+    command_with(
+        &["--pid", "--fork", "--mount-proc", "--kill-child"],
+        arguments,
+    )
+}
+
+fn command_with(flags: &[&str], arguments: &[&str]) -> io::Result<Command> {
     let size = fs::read_to_string(TABLE_SIZE)?;
     // A table that is shared is told as a negative number.
     let size = size.trim().trim_start_matches('-');
@@ -35,6 +47,7 @@ pub(crate) fn command(arguments: &[&str]) -> io::Result<Command> {
         .args(["--net", "sh", "-ec"])
         .arg("echo $0 >/proc/sys/net/ipv4/tcp_child_ehash_entries; exec unshare --net --mount \"$@\"")
         .arg(size)
+        .args(flags)
         .arg(env::current_exe()?)
         .args(arguments);
     Ok(unshare)
@@ -55,7 +68,7 @@ pub(crate) fn furnish() -> io::Result<()> {
     Ok(())
 }
 
-fn run(program: &str, words: &str) -> io::Result<()> {
+pub(crate) fn run(program: &str, words: &str) -> io::Result<()> {
     let ended = Command::new(program).args(words.split(' ')).status();
     match ended.as_ref().map(ExitStatus::success) {
         Ok(true) => Ok(()),

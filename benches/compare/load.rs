@@ -23,20 +23,23 @@ use crate::cost::Process;
 /// The connections of one process: two files each, below a hard limit of 20,000.
 const PER_PROCESS: u32 = 9_500;
 
-/// The clients' distinct source addresses.
-const PEERS: u32 = 1_000;
-
 const PORT: u16 = 8000;
 
 /// Holds `connections` connections, two sockets each, in this network namespace until the processes are dropped. They
 /// also end when this process does, because their standard input ends then.
-pub(crate) fn hold(connections: u32) -> io::Result<Vec<Process>> {
+/// `peers` is how many source addresses the clients have.
+pub(crate) fn hold(connections: u32, peers: u32) -> io::Result<Vec<Process>> {
     std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "10000 65000")?;
     let mut processes = Vec::new();
     for index in 0..connections.div_ceil(PER_PROCESS) {
         let count = PER_PROCESS.min(connections - index * PER_PROCESS);
         let child = Command::new(std::env::current_exe()?)
-            .args(["--hold", &index.to_string(), &count.to_string()])
+            .args([
+                "--hold",
+                &index.to_string(),
+                &count.to_string(),
+                &peers.to_string(),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -55,7 +58,7 @@ pub(crate) fn hold(connections: u32) -> io::Result<Vec<Process>> {
 }
 
 /// What each of those processes does.
-pub(crate) fn hold_some(index: u32, count: u32) -> io::Result<()> {
+pub(crate) fn hold_some(index: u32, count: u32, peers: u32) -> io::Result<()> {
     let limit = rustix::process::getrlimit(Resource::Nofile).maximum;
     let limits = Rlimit {
         current: limit,
@@ -66,7 +69,7 @@ pub(crate) fn hold_some(index: u32, count: u32) -> io::Result<()> {
     let listener = TcpListener::bind(server)?;
     let mut held = Vec::new();
     for number in 0..count {
-        let peer = (index * PER_PROCESS + number) % PEERS + 1;
+        let peer = (index * PER_PROCESS + number) % peers + 1;
         let client = connect(SocketAddrV4::new(address(128, peer), 0), server)?;
         held.push((client, listener.accept()?));
     }
@@ -86,6 +89,6 @@ fn connect(from: SocketAddrV4, to: SocketAddrV4) -> io::Result<OwnedFd> {
 }
 
 fn address(network: u8, host: u32) -> Ipv4Addr {
-    let [_, _, high, low] = (host + 1).to_be_bytes();
-    Ipv4Addr::new(127, network, high, low)
+    let [_, carry, high, low] = (host + 1).to_be_bytes();
+    Ipv4Addr::new(127, network + carry, high, low)
 }

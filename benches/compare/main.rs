@@ -13,6 +13,9 @@ mod encoding;
 mod floor;
 mod isolation;
 mod load;
+mod namespaces;
+mod peers;
+mod programs;
 mod report;
 mod rivals;
 
@@ -34,6 +37,7 @@ use report::Goals;
 use rivals::Floor;
 use rivals::Rival;
 use rivals::Server;
+use rivals::Set;
 
 /// Scrapes in one round: enough for node_exporter's garbage collector to run in each.
 const SCRAPES: u32 = 20;
@@ -46,6 +50,8 @@ const LEAST_ROUNDS: usize = 3;
 const FEW_SOCKETS: u64 = 5_000;
 /// Two sockets each.
 const CONNECTIONS: u32 = 100_000;
+/// The clients' source addresses.
+const PEERS: u32 = 1_000;
 /// How long the idle server is watched while nobody asks: two ticks at least.
 const QUIET: Duration = Duration::from_secs(11);
 const GZIP: &str = "Accept-Encoding: gzip\r\n";
@@ -57,12 +63,24 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match *words.as_slice() {
-        ["--hold", index, count] => numbers(index, count)
-            .and_then(|(index, count)| Ok(load::hold_some(index, count)?))
+        ["--hold", index, count, peers] => numbers(index, count)
+            .and_then(|(index, count)| Ok(load::hold_some(index, count, peers.parse()?)?))
+            .map(|()| true),
+        ["--peers", peers] => peers
+            .parse()
+            .map_err(Into::into)
+            .and_then(|peers| Ok(peers::crowded(peers)?))
             .map(|()| true),
         ["--floor"] => floor::serve(None, 0).map(|()| true).map_err(Into::into),
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
         ["--nothing"] => Ok(true),
+        ["--namespaces"] => namespaces::inside().map(|()| true).map_err(Into::into),
+        // `cargo bench -- --programs`, in a second.
+        ["--programs", ..] => {
+            let mut goals = Goals::default();
+            programs::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)
@@ -106,21 +124,30 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
     let mut goals = Goals::default();
     report::machine(&rivals::binary(), isolated)?;
     let size = std::fs::metadata(rivals::binary())?.len();
+    // The flood at the end of `idle` leaves thousands of connections in TIME_WAIT behind, which each walk passes.
+    idle_defaults(&mut goals)?;
     idle(isolated, &mut goals)?;
     goals.at_most("size of the binary, bytes", BINARY, report::float(size));
     goals.at_most("encoding 10,000 samples, ms", 2.0, encoding::milliseconds());
-    match run_crowded() {
+    const NAMESPACES: &str = "20 network namespaces, 500 processes: CPU per scrape, ms";
+    match namespaces::milliseconds() {
+        Ok(found) => goals.at_most(NAMESPACES, 10.0, found),
+        Err(error) => goals.missing(&format!("{NAMESPACES}: {error}")),
+    }
+    programs::goals(&mut goals);
+    match run_inside(&["--crowded"]) {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),
     }
+    peers::report(&mut goals);
     Ok(goals.print())
 }
 
 fn idle(isolated: bool, goals: &mut Goals) -> io::Result<()> {
-    let mut weir = rivals::weir(&[])?;
-    let mut weir_gzip = rivals::weir(&[])?;
-    let mut node = rivals::node_exporter()?;
-    let mut node_gzip = rivals::node_exporter()?;
+    let mut weir = rivals::weir(Set::Network, &[])?;
+    let mut weir_gzip = rivals::weir(Set::Network, &[])?;
+    let mut node = rivals::node_exporter(Set::Network)?;
+    let mut node_gzip = rivals::node_exporter(Set::Network)?;
     let mut floor = Floor::start()?;
     let page = weir.page()?;
     let mut floor_server = rivals::floor_server(page)?;
@@ -161,7 +188,7 @@ fn idle(isolated: bool, goals: &mut Goals) -> io::Result<()> {
         &format!("Idle: CPU time per scrape of {page} bytes, median of {ROUNDS} rounds or fewer"),
         &figures,
     );
-    collectors(&mut weir)?;
+    by_collector(&mut weir, rivals::collectors())?;
     goals.ratio("idle: CPU of node_exporter's", 0.25, &figures, NODE);
     goals.ratio(
         "idle: CPU of reading the same and throwing it away",
@@ -170,6 +197,33 @@ fn idle(isolated: bool, goals: &mut Goals) -> io::Result<()> {
         "reading the same and throwing it away",
     );
     idle_memory(&mut weir, node.as_ref(), goals)
+}
+
+/// What runs when no flag is given, against node_exporter with the same collectors; the floor does not read all of this.
+fn idle_defaults(goals: &mut Goals) -> io::Result<()> {
+    let mut weir = rivals::weir(Set::Defaults, &[])?;
+    let mut node = rivals::node_exporter(Set::Defaults)?;
+    let page = weir.page()?;
+    let mut list = vec![Rival::new("weir", || weir.scrapes(SCRAPES, ""))];
+    if let Some(node) = &mut node {
+        list.push(Rival::new(NODE, || node.scrapes(SCRAPES, "")));
+    }
+    let figures = take_turns(&mut list, ROUNDS)?;
+    drop(list);
+    report::table(
+        &format!(
+            "Idle, all default collectors: CPU time per scrape of {page} bytes, median of {ROUNDS} rounds or fewer"
+        ),
+        &figures,
+    );
+    by_collector(&mut weir, rivals::defaults())?;
+    goals.ratio(
+        "idle, all default collectors: CPU of node_exporter's",
+        0.2,
+        &figures,
+        NODE,
+    );
+    Ok(())
 }
 
 const NODE: &str = "node_exporter, same families";
@@ -211,11 +265,11 @@ fn idle_memory(weir: &mut Server, node: Option<&Server>, goals: &mut Goals) -> i
 }
 
 /// Where weir's time goes: one collector at a time.
-fn collectors(weir: &mut Server) -> io::Result<()> {
+fn by_collector(weir: &mut Server, names: impl Iterator<Item = &'static str>) -> io::Result<()> {
     println!(
         "\n### Idle: weir's collectors one at a time, each with its request\n\n| collector | CPU time |\n|---|---:|"
     );
-    for name in rivals::collectors() {
+    for name in names {
         let path = format!("/metrics?collect%5B%5D={name}");
         weir.requests(SCRAPES, &path, "")?;
         let figure = weir.requests(10 * SCRAPES, &path, "")?;
@@ -268,9 +322,9 @@ fn take_turns(
 }
 
 /// Starts this program again in namespaces of its own, which are gone when its processes are.
-fn run_crowded() -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
+fn run_inside(arguments: &[&str]) -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
     let mut process = Process(
-        isolation::command(&["--crowded"])?
+        isolation::command(arguments)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?,
@@ -292,15 +346,15 @@ fn run_crowded() -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
 /// The part inside: prints a name, a tab and a figure a line.
 fn crowded() -> io::Result<()> {
     isolation::furnish()?;
-    let mut weir = rivals::weir(&[])?;
-    let mut from_proc = rivals::weir(&["--sockets.source=proc"])?;
-    let mut node = rivals::node_exporter()?;
+    let mut weir = rivals::weir(Set::Network, &[])?;
+    let mut from_proc = rivals::weir(Set::Network, &["--sockets.source=proc"])?;
+    let mut node = rivals::node_exporter(Set::Network)?;
     for server in [&mut weir, &mut from_proc] {
         server.scrapes(SCRAPES, "")?;
     }
     let before = [&weir, &from_proc].map(|server| cost::status(server.process.id(), "VmRSS"));
     let begin = Instant::now();
-    let load = load::hold(CONNECTIONS)?;
+    let load = load::hold(CONNECTIONS, PEERS)?;
     println!("seconds to open\t{}", begin.elapsed().as_secs_f64());
     let mut list = vec![
         Rival::new("weir", || weir.scrapes(1, "")),

@@ -15,6 +15,9 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use weir::collectors::ALL;
+use weir::config::MOUNT_POINTS_EXCLUDE;
+
 use crate::client::Client;
 use crate::cost;
 use crate::cost::Process;
@@ -36,6 +39,41 @@ const SHARED: &[&str] = &[
 
 /// What weir measures on top, from the same reading of the sockets and devices.
 const OURS: &[&str] = &["ephemeral_ports", "listeners", "throughput"];
+
+/// weir's default collectors that node_exporter does not have. Another one missing here keeps node_exporter from starting,
+/// and so fails the comparison of the defaults.
+const NOT_THERE: &[&str] = &["ephemeral_ports", "listeners", "throughput", "uptime"];
+
+/// Which collectors are compared.
+#[derive(Clone, Copy)]
+pub(crate) enum Set {
+    /// Those of the network that both have, with what weir reads from the same sources: what the floor reads too.
+    Network,
+    /// All that weir runs when no flag is given; node_exporter runs those of them that it has.
+    Defaults,
+}
+
+impl Set {
+    fn of_weir(self) -> Vec<String> {
+        match self {
+            Self::Network => only(collectors()),
+            Self::Defaults => Vec::new(),
+        }
+    }
+
+    fn of_node_exporter(self) -> Vec<String> {
+        match self {
+            Self::Network => only(SHARED.iter().copied()),
+            Self::Defaults => only(defaults().filter(|name| !NOT_THERE.contains(name))),
+        }
+    }
+}
+
+/// The names of weir's default collectors.
+pub(crate) fn defaults() -> impl Iterator<Item = &'static str> {
+    let listed = ALL.iter().filter(|spec| spec.on_by_default);
+    listed.map(|spec| spec.name)
+}
 
 const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 
@@ -91,6 +129,13 @@ impl Server {
         Ok((cost::cpu(self.process.id())? - before) / count)
     }
 
+    /// The same in ticks of the scheduler, threads that have ended included.
+    pub(crate) fn scrapes_in_ticks(&mut self, count: u32) -> io::Result<Duration> {
+        let before = cost::ticks(self.process.id())?;
+        self.scrapes(count, "")?;
+        Ok((cost::ticks(self.process.id())? - before) / count)
+    }
+
     /// The size of the page, in bytes.
     pub(crate) fn page(&mut self) -> io::Result<usize> {
         Ok(self.client.get("/metrics", "")?.body.len())
@@ -111,17 +156,13 @@ pub(crate) fn binary() -> PathBuf {
         .unwrap_or_else(|| built.to_path_buf())
 }
 
-/// weir with the collectors of the comparison.
-pub(crate) fn weir(extra: &[&str]) -> io::Result<Server> {
+/// weir with these collectors.
+pub(crate) fn weir(set: Set, extra: &[&str]) -> io::Result<Server> {
     let mut command = Command::new(binary());
     command
-        .args([
-            "--web.listen-address=127.0.0.1:0",
-            "--collector.disable-defaults",
-        ])
-        .args(["--web.disable-exporter-metrics", "--log.level=info"])
-        .args(flags(SHARED))
-        .args(flags(OURS))
+        .args(["--web.listen-address=127.0.0.1:0", "--log.level=info"])
+        .arg("--web.disable-exporter-metrics")
+        .args(set.of_weir())
         .args(extra)
         .stdin(Stdio::null())
         .stderr(Stdio::piped());
@@ -148,30 +189,31 @@ pub(crate) fn weir(extra: &[&str]) -> io::Result<Server> {
 }
 
 /// node_exporter with the same families, or `None` where it is not installed.
-pub(crate) fn node_exporter() -> io::Result<Option<Server>> {
+pub(crate) fn node_exporter(set: Set) -> io::Result<Option<Server>> {
     if !Path::new(NODE_EXPORTER).exists() {
         return Ok(None);
     }
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
     let child = Command::new(NODE_EXPORTER)
         .arg(format!("--web.listen-address={address}"))
-        .args([
-            "--collector.disable-defaults",
-            "--web.disable-exporter-metrics",
-        ])
-        // Debian's default leaves lo out.
+        .arg("--web.disable-exporter-metrics")
+        // Debian's defaults leave out lo, and more mount points.
         .arg("--collector.netdev.device-exclude=^$")
-        .args(flags(SHARED))
+        .arg(format!(
+            "--collector.filesystem.mount-points-exclude={MOUNT_POINTS_EXCLUDE}"
+        ))
+        .args(set.of_node_exporter())
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
     connected(Process(child), address).map(Some)
 }
 
-fn flags(names: &[&str]) -> Vec<String> {
-    names
-        .iter()
-        .map(|name| format!("--collector.{name}"))
+/// The flags that run these collectors and no others.
+fn only(names: impl Iterator<Item = &'static str>) -> Vec<String> {
+    let named = names.map(|name| format!("--collector.{name}"));
+    std::iter::once("--collector.disable-defaults".to_string())
+        .chain(named)
         .collect()
 }
 

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use regex_lite::Regex;
 
+use crate::cidr::Cidr;
+use crate::cidr::Grouping;
 use crate::config;
+use crate::config::Hostnames;
+use crate::config::TcAttach;
 use crate::config::dhcp::Format;
 use crate::config::dhcp::Pool;
 use crate::config::dhcp::Range;
@@ -13,6 +17,7 @@ use crate::config::dhcp::Server;
 use super::flags::Flag;
 use super::flags::Set;
 use super::flags::asked;
+use super::flags::commas;
 use super::flags::number;
 use super::flags::one;
 use super::flags::refused;
@@ -44,6 +49,16 @@ pub(super) static FLAGS: &[Flag] = &[
             config.netdev_devices.exclude = pattern(text)?;
             Ok(())
         },
+    ),
+    switch(
+        "--collector.netdev.address-info",
+        "Export the addresses of netdev's devices too (node_network_address_info).",
+        |config| config.netdev_address_info = true,
+    ),
+    switch(
+        "--collector.netdev.label-ifalias",
+        "Give netdev's families the label ifalias: what somebody called the device.",
+        |config| config.netdev_label_ifalias = true,
     ),
     one(
         "--collector.netclass.ignored-devices",
@@ -182,17 +197,127 @@ pub(super) static FLAGS: &[Flag] = &[
             Ok(())
         },
     ),
-    Flag {
-        name: "--collector.ipvs.backend-labels",
-        value: "LABELS",
-        default: "local_address,local_port,remote_address,remote_port,proto,local_mark",
-        help: "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
-        set: Set::Commas(|config, text| {
+    commas(
+        "--collector.ipvs.backend-labels",
+        "LABELS",
+        "local_address,local_port,remote_address,remote_port,proto,local_mark",
+        "What ipvs tells servers apart by, separated by commas; servers that share it are summed.",
+        |config, text| {
             config.ipvs_backend_labels = ipvs_labels(text)?;
             Ok(())
-        }),
-    },
+        },
+    ),
+    one(
+        "--collector.connections.max-series",
+        "N",
+        "1000",
+        "The most pairs of hosts that connections shows, 1 to 10000; the largest stay, the rest is summed as other.",
+        |config, text| {
+            config.connections.max_series = number(text, 1, config::CONNECTIONS_MOST_SERIES)?;
+            Ok(())
+        },
+    ),
+    commas(
+        "--collector.connections.exclude",
+        "CIDR,...",
+        config::CONNECTIONS_EXCLUDE,
+        "Peers whose connections are not counted; wins over include; empty: none.",
+        |config, text| {
+            config.connections.exclude = cidrs(text)?;
+            Ok(())
+        },
+    ),
+    commas(
+        "--collector.connections.include",
+        "CIDR,...",
+        "",
+        "The only peers whose connections are counted; empty: all.",
+        |config, text| {
+            config.connections.include = cidrs(text)?;
+            Ok(())
+        },
+    ),
+    commas(
+        "--collector.connections.group",
+        "/N,/N",
+        "",
+        "Count peers by prefix, such as /24,/64 for IPv4 and IPv6; empty: each for itself.",
+        |config, text| {
+            let group = Grouping::parse(text);
+            config.connections.group = group.map_err(|expected| refused(expected, text))?;
+            Ok(())
+        },
+    ),
+    switch(
+        "--collector.connections.tcp-info",
+        "Round-trip times and retransmissions by group of peers (/24,/64 without --collector.connections.group); netlink only.",
+        |config| config.connections.tcp_info = true,
+    ),
+    one(
+        "--collector.connections.hostnames",
+        "SOURCE",
+        "off",
+        "Where peer_hostname comes from: off, hosts (/etc/hosts below --path.rootfs), or dns (hosts first, then leases of dhcp, then reverse DNS).",
+        |config, text| {
+            config.connections.hostnames = match text {
+                "off" => Hostnames::Off,
+                "hosts" => Hostnames::Hosts,
+                "dns" => Hostnames::Dns,
+                _ => return Err(refused("off, hosts or dns", text)),
+            };
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.tc.device-include",
+        "REGEXP",
+        "",
+        "Interfaces of tc; empty: all but loopback and veth, which a pattern brings in.",
+        |config, text| {
+            config.tc_devices.include = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.tc.device-exclude",
+        "REGEXP",
+        "",
+        "Interfaces that tc leaves out; wins over include.",
+        |config, text| {
+            config.tc_devices.exclude = pattern(text)?;
+            Ok(())
+        },
+    ),
+    one(
+        "--collector.tc.attach",
+        "METHOD",
+        "auto",
+        "How tc attaches its programs: tcx (Linux 6.6), clsact, or auto for the first that works.",
+        |config, text| {
+            config.tc_attach = match text {
+                "auto" => TcAttach::Auto,
+                "tcx" => TcAttach::Tcx,
+                "clsact" => TcAttach::Clsact,
+                _ => return Err(refused("auto, tcx or clsact", text)),
+            };
+            Ok(())
+        },
+    ),
+    switch(
+        "--collector.tc.active-only",
+        "Show only interfaces of tc over which more than 0.1 packets a second went in the last interval.",
+        |config| config.tc_active_only = true,
+    ),
+    switch(
+        "--collector.tc.protocols",
+        "Count bytes and packets of tc by IP version and protocol too.",
+        |config| config.tc_protocols = true,
+    ),
 ];
+
+fn cidrs(text: &str) -> Result<Vec<Cidr>, String> {
+    config::cidrs(text).map_err(|(expected, found)| refused(expected, found))
+}
 
 /// An empty list is one too: everything is summed.
 fn ipvs_labels(text: &str) -> Result<Vec<&'static str>, String> {

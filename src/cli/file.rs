@@ -54,8 +54,8 @@ pub(super) fn given_by(line: &Given) -> Result<Given, UsageError> {
 }
 
 fn read(path: &Path) -> Result<Given, UsageError> {
-    let bytes = regular::read(path, yaml::LIMIT, |bytes, _| Ok(bytes.to_vec()));
-    let bytes = bytes.map_err(|error| UsageError::one(format!("--config.file: {error}")))?;
+    let bytes = regular::read(path, yaml::LIMIT);
+    let (bytes, _) = bytes.map_err(|error| UsageError::one(format!("--config.file: {error}")))?;
     given(&bytes).map_err(|mut wrong| {
         wrong.sort_by_key(|error| error.place);
         let more = wrong.len().saturating_sub(TOLD);

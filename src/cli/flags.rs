@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use crate::config;
 use crate::config::Config;
+use crate::config::ExcludedKinds;
 use crate::config::Listen;
 use crate::config::LogFormat;
+use crate::config::Netns;
 use crate::config::SocketsSource;
 
 use super::collector_flags;
+use super::dns_flags;
 
 /// One flag of the table.
 pub(super) struct Flag {
@@ -72,6 +75,23 @@ pub(super) const fn one(
     }
 }
 
+/// One value, in a file a list too.
+pub(super) const fn commas(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+) -> Flag {
+    Flag {
+        name,
+        value,
+        default,
+        help,
+        set: Set::Commas(set),
+    }
+}
+
 pub(super) const VERSION: &str = "--version";
 pub(super) const HELP: &str = "--help";
 pub(super) const CONFIG_FILE: &str = "--config.file";
@@ -88,11 +108,21 @@ pub(super) static RESTART: &[&str] = &[
     "--path.sysfs",
     "--path.rootfs",
     "--log.format",
+    // Detaching from many interfaces takes seconds.
+    "--collector.tc",
+    "--collector.tc.device-include",
+    "--collector.tc.device-exclude",
+    "--collector.tc.attach",
+    "--collector.tc.active-only",
+    "--collector.tc.protocols",
 ];
 
 /// The whole table, in the order of help.
 pub(super) fn flags() -> impl Iterator<Item = &'static Flag> {
-    GENERAL.iter().chain(collector_flags::FLAGS)
+    GENERAL
+        .iter()
+        .chain(collector_flags::FLAGS)
+        .chain(dns_flags::FLAGS)
 }
 
 static GENERAL: &[Flag] = &[
@@ -274,6 +304,26 @@ static GENERAL: &[Flag] = &[
             Ok(())
         },
     ),
+    commas(
+        "--netns",
+        "NAMES",
+        "",
+        "Network namespaces to measure beside the own one: all, or names separated by commas; gives the label netns.",
+        |config, text| {
+            config.netns = Netns::parse(text).map_err(|expected| refused(expected, text))?;
+            Ok(())
+        },
+    ),
+    one(
+        "--limit.netns",
+        "N",
+        "100",
+        "The most network namespaces beside the own one; names stay before numbers.",
+        |config, text| {
+            config.limit_netns = number(text, 1, 10_000)?;
+            Ok(())
+        },
+    ),
     one(
         "--limit.devices",
         "N",
@@ -281,6 +331,16 @@ static GENERAL: &[Flag] = &[
         "The most devices that each collector shows; those with the lowest indexes stay.",
         |config, text| {
             config.limit_devices = number(text, 1, 1_000_000)?;
+            Ok(())
+        },
+    ),
+    commas(
+        "--devices.exclude-kinds",
+        "KINDS",
+        "",
+        "Devices that no collector shows, whatever their names: veth, bridge-port (veth and tap devices in a bridge; its other ports stay), or veth,bridge-port.",
+        |config, text| {
+            config.excluded_kinds = excluded_kinds(text)?;
             Ok(())
         },
     ),
@@ -351,13 +411,16 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|interval| {
-        if interval.as_millis() < 100 {
-            Err(refused("at least 100ms", text))
-        } else {
-            Ok(interval)
-        }
-    })
+    at_least(Duration::from_millis(100), "at least 100ms", text)
+}
+
+pub(super) fn at_least(least: Duration, expected: &str, text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < least {
+        Err(refused(expected, text))
+    } else {
+        Ok(duration)
+    }
 }
 
 pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
@@ -366,6 +429,19 @@ pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, Str
         .and_then(|text| text.parse().ok())
         .filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| refused(&format!("a number from {least} to {most}"), text))
+}
+
+/// An empty list leaves nothing out.
+fn excluded_kinds(text: &str) -> Result<ExcludedKinds, String> {
+    let mut kinds = ExcludedKinds::default();
+    for name in text.split(',').filter(|_| !text.is_empty()) {
+        match name {
+            "veth" => kinds.veth = true,
+            "bridge-port" => kinds.bridge_port = true,
+            _ => return Err(refused("veth, bridge-port or veth,bridge-port", text)),
+        }
+    }
+    Ok(kinds)
 }
 
 /// Every procfs has this one file, whatever else a kernel lacks; a mistyped path would measure nothing, and succeed.

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::collectors::ALL;
+use crate::collectors::Spec;
 use crate::config::Config;
 use crate::config::SocketsSource;
 use crate::config::node::Node;
@@ -95,6 +96,9 @@ pub(super) fn merge(
         }
     }
     config.collectors = collectors(config.said.contains_key(ONLY_NAMED), line, file);
+    if let Some(before) = before {
+        kept.extend(keep_switched(&mut config, before));
+    }
     contradictions(&config).map_err(|(name, error)| {
         // The place of what is in force, if it came from the file.
         let place = line.of(name).or_else(|| file.of(name));
@@ -108,6 +112,30 @@ pub(super) fn merge(
         })
     })?;
     Ok(Merged { config, kept })
+}
+
+/// Leaves collectors that only a restart switches as they were; says which differ.
+fn keep_switched(config: &mut Config, before: &Config) -> Vec<&'static str> {
+    let runs = |config: &Config, name| config.collectors.contains(&name);
+    let mut kept = Vec::new();
+    for flag in RESTART {
+        let name = flag.strip_prefix("--collector.").unwrap_or_default();
+        let Some(spec) = ALL.iter().find(|spec| spec.name == name) else {
+            continue;
+        };
+        if runs(config, spec.name) != runs(before, spec.name) {
+            kept.push(*flag);
+        }
+    }
+    let stays = |spec: &Spec| {
+        let switched = kept
+            .iter()
+            .any(|flag| flag.ends_with(&[".", spec.name].concat()));
+        runs(if switched { before } else { config }, spec.name)
+    };
+    let collectors = ALL.iter().filter(|spec| stays(spec));
+    config.collectors = collectors.map(|spec| spec.name).collect();
+    kept
 }
 
 /// A flag's values, unless they are the default. What is given for the asking, such as help, configures nothing.
@@ -146,6 +174,15 @@ fn contradictions(config: &Config) -> Result<(), (&'static str, String)> {
             "--web.listen-address",
             "expected an address where neither --textfile.output nor --once is given, found \"\""
                 .to_string(),
+        ));
+    }
+    if config.collectors.contains(&"tc") && !live {
+        let procfs = config.procfs.display();
+        return Err((
+            "--collector.tc",
+            format!(
+                "expected --path.procfs=/proc, found {procfs}, which is read as files only: nothing can be attached to it"
+            ),
         ));
     }
     Ok(())

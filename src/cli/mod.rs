@@ -9,6 +9,7 @@ use crate::collectors::ALL;
 use crate::config::Config;
 
 mod collector_flags;
+mod dns_flags;
 mod file;
 mod flags;
 mod given;

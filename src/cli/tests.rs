@@ -81,6 +81,27 @@ fn both_spellings_and_empty_values() {
 }
 
 #[test]
+fn kinds_of_devices_are_words_with_commas_between() {
+    let kinds = |text: &str| {
+        let flag = format!("--devices.exclude-kinds={text}");
+        let kinds = run(&[&flag]).expect("valid").excluded_kinds;
+        (kinds.veth, kinds.bridge_port)
+    };
+    assert_eq!(kinds(""), (false, false));
+    assert_eq!(kinds("veth"), (true, false));
+    assert_eq!(kinds("bridge-port"), (false, true));
+    assert_eq!(kinds("bridge-port,veth,veth"), (true, true));
+    for bad in ["tun", "veth,", "veth bridge-port", "Veth", ","] {
+        assert_eq!(
+            error(&["--devices.exclude-kinds", bad]),
+            format!(
+                "--devices.exclude-kinds: expected veth, bridge-port or veth,bridge-port, found {bad:?}"
+            )
+        );
+    }
+}
+
+#[test]
 fn several_places_to_listen_and_none() {
     let listen = run(&["--web.listen-address=:1", "--web.listen-address", "[::1]:2"])
         .expect("valid")
@@ -227,10 +248,112 @@ fn collectors_are_switched_by_name() {
 }
 
 #[test]
+fn ranges_of_peers() {
+    let flag = |name: &str, value: &str| format!("--collector.connections.{name}={value}");
+    let given = |name: &str, value: &str| {
+        run(&[&flag(name, value)])
+            .expect("valid")
+            .connections
+            .clone()
+    };
+    assert_eq!(given("exclude", "").exclude, []);
+    let ranges = given("include", "10.0.0.0/8,2001:db8::/32").include;
+    assert_eq!(
+        ranges.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "2001:db8::/32"]
+    );
+    assert_eq!(given("group", "/24,/64").group.v6, 64);
+    assert_eq!(given("max-series", "10000").max_series, 10_000);
+    for (name, value, told) in [
+        (
+            "exclude",
+            "10.0.0.0/8,10.0.0.1/8",
+            "expected an address or a range such as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32, without bits behind the \
+             prefix, found \"10.0.0.1/8\"",
+        ),
+        (
+            "group",
+            "24",
+            "expected the lengths of IPv4's and IPv6's prefixes such as /24,/64, at most /32,/128, found \"24\"",
+        ),
+        (
+            "max-series",
+            "10001",
+            "expected a number from 1 to 10000, found \"10001\"",
+        ),
+        (
+            "hostnames",
+            "both",
+            "expected off, hosts or dns, found \"both\"",
+        ),
+    ] {
+        assert_eq!(
+            error(&[&flag(name, value)]),
+            format!("--collector.connections.{name}: {told}")
+        );
+    }
+}
+
+#[test]
+fn peers_are_counted_when_their_collector_runs() {
+    assert!(run(&[]).expect("valid").peers().is_none());
+    assert!(
+        run(&["--collector.connections"])
+            .expect("valid")
+            .peers()
+            .is_some()
+    );
+}
+
+#[test]
 fn help_and_version_are_printed() {
     assert!(error(&["--help"]).contains("--web.listen-address ADDRESS"));
     assert!(error(&["-h"]).contains("Usage: weir"));
     assert!(error(&["--version"]).starts_with(&format!("weir {VERSION_NUMBER} (commit ")));
+}
+
+#[test]
+fn network_namespaces_are_all_or_names() {
+    use crate::config::Netns;
+    assert_eq!(run(&[]).expect("no flags").netns, Netns::Own);
+    assert_eq!(run(&["--netns", "all"]).expect("valid").netns, Netns::All);
+    let named = Netns::Named(vec!["red".to_string(), "blue".to_string()]);
+    assert_eq!(run(&["--netns=red,blue"]).expect("valid").netns, named);
+    assert_eq!(
+        error(&["--netns="]),
+        "--netns: expected all, or names separated by commas, found \"\""
+    );
+    assert_eq!(
+        error(&["--netns=all,red"]),
+        "--netns: expected all without other names, or names separated by commas, found \"all,red\""
+    );
+    assert!(error(&["--netns", "a", "--netns", "b"]).contains("expected once"));
+    assert!(error(&["--limit.netns=0"]).contains("a number from 1 to 10000"));
+}
+
+#[test]
+fn tc_is_off_by_default_and_refuses_what_it_does_not_know() {
+    let config = run(&[]).expect("valid");
+    assert!(!config.collectors.contains(&"tc"));
+    let words = [
+        "--collector.tc",
+        "--collector.tc.attach=clsact",
+        "--collector.tc.device-include=^eth",
+        "--collector.tc.device-exclude=^eth1$",
+        "--collector.tc.active-only",
+        "--collector.tc.protocols",
+    ];
+    let config = run(&words).expect("valid");
+    assert!(config.collectors.contains(&"tc"));
+    assert_eq!(config.tc_attach, crate::config::TcAttach::Clsact);
+    assert!(config.tc_active_only && config.tc_protocols);
+    let shown = ["eth0", "eth1", "wlan0"].map(|name| config.tc_devices.shows(name));
+    assert_eq!(shown, [true, false, false]);
+    let refused = error(&["--collector.tc.attach=xdp"]);
+    assert_eq!(
+        refused,
+        "--collector.tc.attach: expected auto, tcx or clsact, found \"xdp\""
+    );
 }
 
 #[test]

@@ -10,8 +10,10 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::config::ExcludedKinds;
 use crate::devices::ifindex;
 use crate::devices::keep_lowest;
+use crate::devices::kinds::Excluded;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::arp;
@@ -29,6 +31,7 @@ pub static SPEC: Spec = Spec {
     make: |config| {
         Box::new(Arp {
             devices: config.arp_devices.clone(),
+            kinds: config.excluded_kinds,
             limit: config.limit_devices,
             counts: BTreeMap::new(),
         })
@@ -43,6 +46,7 @@ static ENTRIES: Desc = Desc::gauge(
 
 struct Arp {
     devices: DeviceFilter,
+    kinds: ExcludedKinds,
     limit: usize,
     /// Kept from one scrape to the next, so that only a new device costs an allocation; sorted, because the kernel's
     /// order is that of its hash table.
@@ -78,7 +82,8 @@ impl Collector for Arp {
             .iter()
             .map(|(name, count)| (name, printable(name), *count))
             .collect();
-        shown.retain(|(_, device, _)| self.devices.shows(device));
+        let excluded = Excluded::ask(self.kinds, context.links, files);
+        shown.retain(|(name, device, _)| self.devices.shows(device) && !excluded.has(name));
         let left_out = keep_lowest(&mut shown, self.limit, |(name, _, _)| ifindex(files, name));
         context.left_out = found.map(|()| left_out);
         for (_, device, count) in shown {

@@ -3,7 +3,7 @@
 //! The masters are in `bonding_masters`, which is there when the module is loaded. The state of a slave is read from its
 //! own directory, where node_exporter's `MASTER/lower_SLAVE` leads. Kernels before 3.14 do not tell it, and a device that
 //! leaves a master takes it along: then the count of active devices is left out, not guessed. The kernel lists no more
-//! masters than fit a page, which bounds the series.
+//! masters than fit a page; of those `--limit.devices` with the lowest indexes stay.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -13,6 +13,8 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::devices::ifindex;
+use crate::devices::keep_lowest;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::metric::Batch;
@@ -29,7 +31,11 @@ pub static SPEC: Spec = Spec {
     families: &[&SLAVES, &ACTIVE],
     patterns: &[],
     verdict: None,
-    make: |_| Box::new(Bonding),
+    make: |config| {
+        Box::new(Bonding {
+            limit: config.limit_devices,
+        })
+    },
 };
 
 static SLAVES: Desc = Desc::gauge(
@@ -43,7 +49,10 @@ static ACTIVE: Desc = Desc::gauge(
     "Devices of the bonding master whose link is up, from /sys/class/net/SLAVE/bonding_slave/mii_status.",
 );
 
-struct Bonding;
+struct Bonding {
+    /// The most masters.
+    limit: usize,
+}
 
 impl Collector for Bonding {
     fn collect(
@@ -53,7 +62,12 @@ impl Collector for Bonding {
     ) -> Result<(), CollectError> {
         let files = context.files;
         let masters = names(files, Path::new("class/net/bonding_masters"))?;
-        for master in masters.unwrap_or_default() {
+        let Some(mut masters) = masters else {
+            return Ok(());
+        };
+        let index = |master: &PathBuf| ifindex(files, master.as_os_str().as_bytes());
+        context.left_out = Some(keep_lowest(&mut masters, self.limit, index));
+        for master in masters {
             let slaves = Path::new("class/net").join(&master).join("bonding/slaves");
             // A master that was removed since the list was read.
             let Some(slaves) = names(files, &slaves)? else {
@@ -103,6 +117,23 @@ fn active(files: &Files, slaves: &[PathBuf]) -> Result<Option<u64>, FileError> {
 mod tests {
     use super::super::tree::Tree;
     use super::*;
+
+    #[test]
+    fn the_masters_with_the_lowest_indexes_stay() {
+        let tree = Tree::new("bonding-limit");
+        tree.write("sys/class/net/bonding_masters", "bond0 bond1\n");
+        for (master, index) in [("bond0", "9\n"), ("bond1", "4\n")] {
+            tree.write(format!("sys/class/net/{master}/ifindex"), index)
+                .write(format!("sys/class/net/{master}/bonding/slaves"), "\n");
+        }
+        let mut collector = Tree::make(&SPEC, |config| config.limit_devices = 1);
+        let page = tree.scrape(&SPEC, &mut *collector).expect("a scrape");
+        let slaves: Vec<_> = page
+            .lines()
+            .filter(|line| line.starts_with("node_bonding_slaves{"))
+            .collect();
+        assert_eq!(slaves, ["node_bonding_slaves{master=\"bond1\"} 0"]);
+    }
 
     #[test]
     fn slaves_with_and_without_a_link() {

@@ -202,7 +202,7 @@ fn push_leases(
     let content = counts.content();
     let mut left_out = 0;
     for entry in content.table.entries() {
-        let state = entry.state(now, content.kept.contains(&entry.address));
+        let state = entry.state(now, content.keeps(entry.address));
         if !matches!(state, State::Active | State::Static) {
             continue;
         }

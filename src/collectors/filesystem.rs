@@ -1,13 +1,15 @@
-//! How full the local file systems are, from `/proc/1/mountinfo` (`self` where that of process 1 is hidden) and statvfs(3).
+//! How full the file systems are, from `/proc/1/mountinfo` (`self` where that of process 1 is hidden) and statvfs(3).
 //!
-//! A file system whose server is gone answers statvfs(3) never, and there is one thread: network, cluster and FUSE file systems are
-//! told by `node_filesystem_mount_info` and `_readonly` only, never asked, nor is what is mounted below one of them. The
-//! same is told of every mount of a captured tree, since sizes are in no file.
+//! A file system whose server is gone answers statvfs(3) never: network, cluster and FUSE file systems, and what is mounted
+//! below one of them, are asked by a thread of their own each (remote.rs), local ones here. Of a captured tree only
+//! `node_filesystem_mount_info` and `_readonly` are told, since sizes are in no file.
 //!
 //! Mount points and types are left out as in node_exporter, with one exception: OpenWrt's root is an overlay over a squashfs at
 //! `/rom`, both of which the default leaves out. Where `/` or `/rom` is a squashfs and the default is in force, those two
 //! mount points are shown whatever their types. A mount that stands in the table twice with equal labels is told once, with
 //! the last one's options.
+
+mod remote;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -20,19 +22,25 @@ use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::FS_TYPES_EXCLUDE;
 use crate::files::Files;
+use crate::files::Space;
 use crate::files::answers_at_once;
 use crate::files::errno_words;
+use crate::files::space;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::parse::float;
 use crate::parse::mountinfo;
 use crate::parse::mountinfo::Mount;
 use crate::parse::printable;
+use crate::probes::PATIENCE;
+use crate::probes::STUCK;
+
+use self::remote::Remote;
 
 /// The collector `filesystem`.
 pub static SPEC: Spec = Spec {
     name: "filesystem",
-    help: "how full the local file systems are",
+    help: "how full the file systems are",
     on_by_default: true,
     families: &[
         &DEVICE_ERROR,
@@ -50,6 +58,8 @@ pub static SPEC: Spec = Spec {
         Box::new(Filesystem {
             points: config.filesystem_mount_points_exclude.clone(),
             types: config.filesystem_types_exclude.clone(),
+            // Nobody else waits for the loop of --once.
+            remote: Remote::new(if config.once { STUCK } else { PATIENCE }),
         })
     },
 };
@@ -103,6 +113,7 @@ const MOST: usize = 256;
 struct Filesystem {
     points: Option<Regex>,
     types: Option<Regex>,
+    remote: Remote,
 }
 
 impl Collector for Filesystem {
@@ -133,11 +144,16 @@ struct Shown<'a> {
     device: Cow<'a, str>,
     point: String,
     kind: Cow<'a, str>,
+    /// Whether nobody but this kernel is asked.
+    local: bool,
 }
+
+/// What a file system answered, or why it did not, in node_exporter's words.
+type Answer = Result<Space, String>;
 
 impl Filesystem {
     /// Writes the mounts, and says how many were left out.
-    fn push(&self, files: &Files, mounts: &[Mount<'_>], batch: &mut Batch) -> usize {
+    fn push(&mut self, files: &Files, mounts: &[Mount<'_>], batch: &mut Batch) -> usize {
         let default = self
             .types
             .as_ref()
@@ -160,9 +176,21 @@ impl Filesystem {
         shown.reverse();
         let left_out = shown.len().saturating_sub(MOST);
         shown.truncate(MOST);
+        let table = mounts.iter().map(|mount| (mount.point, mount.kind));
+        for shown in &mut shown {
+            shown.local = answers_at_once(table.clone(), shown.mount.point);
+        }
+        let far = shown.iter().filter(|shown| !shown.local);
+        self.remote.ask(files, far);
         let mut told = BTreeSet::new();
         for shown in &shown {
-            push_space(files, mounts, shown, batch);
+            let answer = if shown.local {
+                let asked = files.below_root(&shown.path).map(|path| space(&path));
+                asked.map(|answer| answer.map_err(errno_words))
+            } else {
+                self.remote.answer(shown)
+            };
+            push_space(shown, answer.as_ref(), batch);
             let (major, minor) = (shown.mount.major, shown.mount.minor);
             if told.insert((&*shown.device, major, minor, &*shown.point)) {
                 let labels = batch.labels(&[
@@ -202,33 +230,29 @@ impl Filesystem {
             device: printable(mount.source),
             point,
             kind,
+            local: false,
         })
     }
 }
 
-fn push_space(files: &Files, mounts: &[Mount<'_>], shown: &Shown<'_>, batch: &mut Batch) {
-    let table = mounts.iter().map(|mount| (mount.point, mount.kind));
-    let space = if answers_at_once(table, shown.mount.point) {
-        files.space(&shown.path)
-    } else {
-        None
-    };
-    let error = match space {
-        Some(Err(errno)) => errno_words(errno),
-        _ => String::new(),
+/// Writes a mount; without an answer what the table tells of it.
+fn push_space(shown: &Shown<'_>, answer: Option<&Answer>, batch: &mut Batch) {
+    let error = match answer {
+        Some(Err(words)) => words,
+        _ => "",
     };
     let labels = batch.labels(&[
         ("device", &shown.device),
         ("mountpoint", &shown.point),
         ("fstype", &shown.kind),
-        ("device_error", &error),
+        ("device_error", error),
     ]);
     let flag = |set: bool| if set { 1.0 } else { 0.0 };
-    if let Some(answer) = space {
+    if let Some(answer) = answer {
         batch.push(&DEVICE_ERROR, labels, flag(answer.is_err()));
     }
     batch.push(&READONLY, labels, flag(shown.mount.read_only));
-    if let Some(Ok(space)) = space {
+    if let Some(Ok(space)) = answer {
         let bytes = |blocks: u64| float(blocks) * float(space.block);
         for (desc, value) in [
             (&SIZE, bytes(space.blocks)),

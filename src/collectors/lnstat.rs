@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
@@ -53,7 +53,7 @@ static PATTERN: Desc = Desc {
 #[derive(Default)]
 struct Lnstat {
     /// The families by column. Several files have columns of one name.
-    families: BTreeMap<Vec<u8>, Rc<Desc>>,
+    families: BTreeMap<Vec<u8>, Arc<Desc>>,
 }
 
 impl Collector for Lnstat {
@@ -101,8 +101,8 @@ impl Collector for Lnstat {
 
 impl Lnstat {
     /// The families of a file's columns, in their order.
-    fn columns(&mut self, table: &Table<'_>) -> Result<Vec<Rc<Desc>>, ParseError> {
-        let mut columns: Vec<Rc<Desc>> = Vec::new();
+    fn columns(&mut self, table: &Table<'_>) -> Result<Vec<Arc<Desc>>, ParseError> {
+        let mut columns: Vec<Arc<Desc>> = Vec::new();
         for name in table.names() {
             if !name
                 .iter()
@@ -111,14 +111,14 @@ impl Lnstat {
                 return Err(table.error("letters, digits and _ in the name of a counter", name));
             }
             let desc = match self.families.get(name) {
-                Some(desc) => Rc::clone(desc),
+                Some(desc) => Arc::clone(desc),
                 None => {
                     let desc = family(&printable(name));
-                    self.families.insert(name.to_vec(), Rc::clone(&desc));
+                    self.families.insert(name.to_vec(), Arc::clone(&desc));
                     desc
                 }
             };
-            if columns.iter().any(|other| Rc::ptr_eq(other, &desc)) {
+            if columns.iter().any(|other| Arc::ptr_eq(other, &desc)) {
                 return Err(table.error("each counter once", name));
             }
             columns.push(desc);
@@ -127,7 +127,7 @@ impl Lnstat {
     }
 }
 
-fn family(column: &str) -> Rc<Desc> {
+fn family(column: &str) -> Arc<Desc> {
     let help =
         format!("The kernel's counter {column} for each file of /proc/net/stat and each CPU.");
     let name = format!("node_lnstat_{column}_total");

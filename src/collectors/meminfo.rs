@@ -5,7 +5,7 @@
 //! each time: a family is made when its key first stands at its place, and kept.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
@@ -55,7 +55,7 @@ struct Meminfo {
 struct Known {
     key: Vec<u8>,
     kibibytes: bool,
-    family: Rc<Desc>,
+    family: Arc<Desc>,
 }
 
 impl Known {

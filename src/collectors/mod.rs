@@ -3,9 +3,11 @@
 
 pub mod arp;
 pub mod bonding;
+pub mod connections;
 pub mod conntrack;
 pub mod cpu;
 pub mod dhcp;
+pub mod dns;
 pub mod entropy;
 pub mod ephemeral_ports;
 pub mod filefd;
@@ -24,6 +26,7 @@ pub mod sockstat;
 pub mod softnet;
 pub mod sources;
 pub mod stat;
+pub mod tc;
 pub mod tcpstat;
 pub mod textfile;
 pub mod thermal_zone;
@@ -38,9 +41,12 @@ pub mod wifi;
 pub mod xfrm;
 
 use std::fmt;
+use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::Config;
+use crate::dns::reverse::ReverseNames;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::leases::Leases;
@@ -51,14 +57,17 @@ use crate::netlink::NetlinkError;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
+use crate::tc::attach::AttachError;
 
 /// Every collector, in the order in which they run and are listed.
 pub static ALL: &[&Spec] = &[
     &arp::SPEC,
     &bonding::SPEC,
+    &connections::SPEC,
     &conntrack::SPEC,
     &cpu::SPEC,
     &dhcp::SPEC,
+    &dns::SPEC,
     &entropy::SPEC,
     &ephemeral_ports::SPEC,
     &filefd::SPEC,
@@ -77,6 +86,7 @@ pub static ALL: &[&Spec] = &[
     &softnet::SPEC,
     &sources::SPEC,
     &stat::SPEC,
+    &tc::SPEC,
     &tcpstat::SPEC,
     &textfile::SPEC,
     &thermal_zone::SPEC,
@@ -87,6 +97,16 @@ pub static ALL: &[&Spec] = &[
     &uptime::SPEC,
     &wifi::SPEC,
     &xfrm::SPEC,
+];
+
+/// The collectors whose families are of one network namespace each, and can be measured in others (`--netns`).
+pub static PER_NAMESPACE: &[&Spec] = &[
+    &connections::SPEC,
+    &ephemeral_ports::SPEC,
+    &netdev::SPEC,
+    &netstat::SPEC,
+    &sockstat::SPEC,
+    &tcpstat::SPEC,
 ];
 
 /// What is known of a collector without making one.
@@ -101,13 +121,20 @@ pub struct Spec {
     pub families: &'static [&'static Desc],
     /// The families whose names are only known at run time: `<Field>` in the name stands for the kernel's word.
     pub patterns: &'static [&'static Desc],
-    /// A family that says 1 when the collector succeeded and 0 when it failed, on top of the common success metric.
+    /// A family that says 1 when the collector succeeded and 0 when it failed, on top of the common success metric; the
+    /// collector may say 0 without failing ([`Context::verdict`]).
     pub verdict: Option<&'static Desc>,
     /// Makes it.
     pub make: fn(&Config) -> Box<dyn Collector>,
 }
 
 impl Spec {
+    /// Whether it is asked in every network namespace that is measured, so that its families have the label `netns` then.
+    #[must_use]
+    pub fn per_namespace(&self) -> bool {
+        PER_NAMESPACE.iter().any(|spec| std::ptr::eq(*spec, self))
+    }
+
     /// Every family that it declares.
     pub fn declared(&self) -> impl Iterator<Item = &'static Desc> {
         let listed = self.families.iter().chain(self.patterns).copied();
@@ -140,8 +167,8 @@ pub fn is_node_exporters(family: &str) -> bool {
     family.starts_with("node_")
 }
 
-/// One question, asked at each scrape.
-pub trait Collector {
+/// One question, asked at each scrape. Another network namespace is measured in a thread that goes there.
+pub trait Collector: Send {
     /// Writes what it finds into the batch. What it wrote is taken back when it fails.
     ///
     /// # Errors
@@ -163,10 +190,14 @@ pub struct Context<'a> {
     pub links: &'a mut Links,
     /// The leases of the DHCP servers here, read when a file has changed.
     pub leases: &'a mut Leases,
+    /// Names of addresses from reverse DNS, where they are asked for; or why no thread could be started for them.
+    pub reverse: Option<&'a io::Result<ReverseNames>>,
     /// Which source the collector used, for `weir_source_info`.
     pub source: Option<&'static str>,
     /// How many series a limit left out, for `weir_series_left_out`; `None` where the collector has no limit.
     pub left_out: Option<usize>,
+    /// What the family that carries the verdict says of a collector that did not fail, where that is not the same.
+    pub verdict: Option<bool>,
 }
 
 /// Why a collector failed.
@@ -180,6 +211,10 @@ pub enum CollectError {
     Netlink(NetlinkError),
     /// A file that the last tick sampled.
     Sampled(Rc<FileError>),
+    /// The thread that the collector reads from: it could not be started, or ended.
+    Thread(String),
+    /// The programs at the TC layer.
+    Tc(Arc<AttachError>),
     /// The collector panicked, with what it said.
     Panic(String),
 }
@@ -191,6 +226,8 @@ impl fmt::Display for CollectError {
             Self::Sockets(error) => error.fmt(f),
             Self::Netlink(error) => error.fmt(f),
             Self::Sampled(error) => error.fmt(f),
+            Self::Thread(message) => write!(f, "thread: {message}"),
+            Self::Tc(error) => error.fmt(f),
             Self::Panic(message) => write!(f, "panic: {message}"),
         }
     }

@@ -18,6 +18,7 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::config::ExcludedKinds;
 use crate::metric::Batch;
 use crate::metric::Desc;
 
@@ -53,6 +54,7 @@ pub static SPEC: Spec = Spec {
         Box::new(Netclass {
             ignored: config.netclass_ignored.clone(),
             ignore_invalid_speed: config.netclass_ignore_invalid_speed,
+            kinds: config.excluded_kinds,
             limit: config.limit_devices,
             device: Device::default(),
             settled: netlink::Settled::default(),
@@ -190,6 +192,7 @@ static NUMBERS: [(&str, &Desc); 14] = [
 struct Netclass {
     ignored: Regex,
     ignore_invalid_speed: bool,
+    kinds: ExcludedKinds,
     limit: usize,
     /// The device that is being read, kept for its memory.
     device: Device,

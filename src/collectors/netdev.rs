@@ -1,22 +1,36 @@
 //! What went through every network device: bytes, packets and errors, from `/proc/net/dev`.
 //!
 //! Names and sums are those of node_exporter's netdev collector. Its `receive_nohandler` is not in this file; it comes from
-//! the kernel's list of devices, where that can be asked (Linux 4.6).
+//! the kernel's list of devices, where that can be asked (Linux 4.6). With `--collector.netdev.label-ifalias` every one of
+//! these families has the label `ifalias` too, and with `--collector.netdev.address-info` the devices' addresses are told
+//! (addresses.rs).
 
+mod addresses;
+
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::config::ExcludedKinds;
 use crate::devices::ifindex;
 use crate::devices::keep_lowest;
+use crate::devices::kinds::Excluded;
+use crate::files::Files;
 use crate::links;
+use crate::links::Link;
 use crate::metric::Batch;
 use crate::metric::Desc;
+use crate::metric::Family;
 use crate::parse::dev;
 use crate::parse::dev::Counters;
+use crate::parse::dev::Row;
 use crate::parse::float;
 use crate::parse::printable;
 
@@ -43,18 +57,26 @@ pub static SPEC: Spec = Spec {
         &TRANSMIT_COLLS,
         &TRANSMIT_CARRIER,
         &TRANSMIT_COMPRESSED,
+        &addresses::INFO,
     ],
     patterns: &[],
     verdict: None,
     make: |config| {
         Box::new(Netdev {
             devices: config.netdev_devices.clone(),
+            kinds: config.excluded_kinds,
             limit: config.limit_devices,
+            alias: config.netdev_label_ifalias,
+            families: COUNTERS
+                .map(|(desc, counter)| (family(desc, config.netdev_label_ifalias), counter)),
+            nohandler: family(&RECEIVE_NOHANDLER, config.netdev_label_ifalias),
+            address_info: config.netdev_address_info,
         })
     },
 };
 
 const DEVICE: &[&str] = &["device"];
+const DEVICE_AND_ALIAS: &[&str] = &["device", "ifalias"];
 
 static RECEIVE_BYTES: Desc = Desc::counter(
     "node_network_receive_bytes_total",
@@ -142,10 +164,10 @@ static TRANSMIT_COMPRESSED: Desc = Desc::counter(
     "Compressed packets transmitted by the device (SLIP and PPP), from /proc/net/dev.",
 );
 
-/// A family and the counter that goes into it.
-type Family = (&'static Desc, fn(&Counters) -> u64);
+/// What goes into a family.
+type Counter = fn(&Counters) -> u64;
 
-static FAMILIES: [Family; 16] = [
+static COUNTERS: [(&Desc, Counter); 16] = [
     (&RECEIVE_BYTES, |of| of.receive_bytes),
     (&RECEIVE_PACKETS, |of| of.receive_packets),
     (&RECEIVE_ERRS, |of| of.receive_errs),
@@ -166,7 +188,23 @@ static FAMILIES: [Family; 16] = [
 
 struct Netdev {
     devices: DeviceFilter,
+    kinds: ExcludedKinds,
     limit: usize,
+    /// Whether the families have the label `ifalias`.
+    alias: bool,
+    families: [(Family, Counter); COUNTERS.len()],
+    nohandler: Family,
+    address_info: bool,
+}
+
+/// The family with the labels that were asked for.
+fn family(desc: &'static Desc, alias: bool) -> Family {
+    if alias {
+        let (name, help) = (desc.name.to_string(), desc.help.to_string());
+        Family::Shared(Desc::at_run_time(name, desc.kind, DEVICE_AND_ALIAS, help))
+    } else {
+        Family::Static(desc)
+    }
 }
 
 impl Collector for Netdev {
@@ -179,6 +217,7 @@ impl Collector for Netdev {
         let links = context.links.all(context.files).ok().flatten();
         let links = links.unwrap_or_default();
         let files = context.files;
+        let excluded = Excluded::new(self.kinds, links, files);
         context.left_out = files.net("dev", |bytes| {
             let mut shown = Vec::new();
             // The kernel loses its place between two reads of a long file when devices come and go, and may tell one
@@ -187,7 +226,7 @@ impl Collector for Netdev {
             for row in dev::rows(bytes)? {
                 let row = row?;
                 let device = printable(row.name);
-                if !self.devices.shows(&device) || !seen.insert(device) {
+                if !self.devices.shows(&device) || excluded.has(row.name) || !seen.insert(device) {
                     continue;
                 }
                 shown.push(row);
@@ -199,122 +238,50 @@ impl Collector for Netdev {
                 )
             });
             for row in shown {
-                let labels = batch.labels(&[("device", &printable(row.name))]);
-                for (desc, counter) in FAMILIES {
-                    batch.push(desc, labels, float(counter(&row.counters)));
-                }
-                let link = links::find(links, row.name);
-                if let Some(packets) = link.and_then(|link| link.receive_nohandler) {
-                    batch.push(&RECEIVE_NOHANDLER, labels, float(packets));
-                }
+                self.push(&row, links::find(links, row.name), files, batch);
             }
             Ok(left_out)
         })?;
+        if self.address_info {
+            let left_out = addresses::collect(self, context, batch)?;
+            *context.left_out.get_or_insert(0) += left_out;
+        }
         Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::tree::Tree;
-    use super::*;
-    use regex_lite::Regex;
-
-    const HEADER: &str = "Inter-|   Receive                                                |  Transmit
- face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
-";
-
-    #[test]
-    fn every_counter_has_its_family() {
-        let tree = Tree::new("netdev-families");
-        let row = "eth0.10:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 18446744073709551615\n";
-        tree.write("proc/net/dev", [HEADER, row].concat());
-        let text = tree.once(&SPEC).expect("a scrape");
-        let expected = [
-            "receive_bytes",
-            "receive_packets",
-            "receive_errs",
-            "receive_drop",
-            "receive_fifo",
-            "receive_frame",
-            "receive_compressed",
-            "receive_multicast",
-            "transmit_bytes",
-            "transmit_packets",
-            "transmit_errs",
-            "transmit_drop",
-            "transmit_fifo",
-            "transmit_colls",
-            "transmit_carrier",
-            "transmit_compressed",
-        ];
-        let expected: String = (1..)
-            .zip(expected)
-            .map(|(value, name)| {
-                let value = if value == 16 {
-                    "18446744073709552000".to_string()
-                } else {
-                    value.to_string()
-                };
-                format!("node_network_{name}_total{{device=\"eth0.10\"}} {value}\n")
-            })
-            .collect();
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn the_filter_leaves_devices_out_and_odd_names_are_escaped() {
-        let tree = Tree::new("netdev-filter");
-        let zeros = " 0".repeat(16);
-        let mut bytes = HEADER.as_bytes().to_vec();
-        for name in [&b"veth1"[..], b"b\xfcro"] {
-            bytes.extend_from_slice(&[name, b":", zeros.as_bytes(), b"\n"].concat());
+impl Netdev {
+    /// Writes one device's counters.
+    fn push(&self, row: &Row<'_>, link: Option<&Link>, files: &Files, batch: &mut Batch) {
+        let device = printable(row.name);
+        let labels = if self.alias {
+            let alias = match link {
+                Some(link) => printable(link.alias.trim_ascii()),
+                None => Cow::Owned(alias(files, row.name)),
+            };
+            batch.labels(&[("device", &device), ("ifalias", &alias)])
+        } else {
+            batch.labels(&[("device", &device)])
+        };
+        for (family, counter) in &self.families {
+            batch.push_family(family, labels, float(counter(&row.counters)));
         }
-        tree.write("proc/net/dev", bytes);
-        let mut netdev = Tree::make(&SPEC, |config| {
-            config.netdev_devices.exclude = Some(Regex::new("^veth").expect("a pattern"));
-        });
-        let text = tree.scrape(&SPEC, &mut *netdev).expect("a scrape");
-        assert!(!text.contains("veth1"));
-        assert_eq!(text.matches("{device=\"b\\\\xfcro\"} 0\n").count(), 16);
-    }
-
-    #[test]
-    fn of_too_many_devices_the_lowest_indexes_stay() {
-        let tree = Tree::new("netdev-limit");
-        let zeros = " 0".repeat(16);
-        let rows: String = [("veth7", "7"), ("lo", "1"), ("eth0", "2")]
-            .iter()
-            .map(|(name, index)| {
-                tree.write(format!("sys/class/net/{name}/ifindex"), index);
-                format!("{name}:{zeros}\n")
-            })
-            .collect();
-        tree.write("proc/net/dev", [HEADER, &rows].concat());
-        let mut netdev = Tree::make(&SPEC, |config| config.limit_devices = 2);
-        let text = tree.scrape(&SPEC, &mut *netdev).expect("a scrape");
-        let devices: Vec<_> = text.lines().take(3).collect();
-        assert_eq!(
-            devices,
-            [
-                "node_network_receive_bytes_total{device=\"lo\"} 0",
-                "node_network_receive_bytes_total{device=\"eth0\"} 0",
-                "node_network_receive_packets_total{device=\"lo\"} 0",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_missing_file_is_no_family_and_a_broken_one_an_error() {
-        let tree = Tree::new("netdev-broken");
-        assert_eq!(tree.once(&SPEC), Ok(String::new()));
-        tree.write("proc/net/dev", [HEADER, "eth0: 1 x\n"].concat());
-        assert_eq!(
-            tree.once(&SPEC),
-            Err(
-                "proc/net/dev:3: receive packets: expected an unsigned decimal number, found \"x\""
-                    .to_string()
-            )
-        );
+        if let Some(packets) = link.and_then(|link| link.receive_nohandler) {
+            batch.push_family(&self.nohandler, labels, float(packets));
+        }
     }
 }
+
+/// What somebody called the device, from sysfs; empty where nobody did, or it is not known.
+fn alias(files: &Files, name: &[u8]) -> String {
+    let path = Path::new("class/net").join(OsStr::from_bytes(name));
+    let device = files.sys_directory(path).ok().flatten();
+    let alias = device.and_then(|device| {
+        let alias = device.read("ifalias", |bytes| Ok(printable(bytes).into_owned()));
+        alias.ok().flatten()
+    });
+    alias.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

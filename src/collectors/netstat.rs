@@ -9,7 +9,7 @@
 //! statistics at all (include/net/snmp.h), yet their snmp6 is there, all zeros. Without both, snmp6 is not read.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use regex_lite::Regex;
 
@@ -63,7 +63,7 @@ struct Netstat {
 }
 
 /// A field's family; `None` where the regular expression does not pick it.
-type Family = Option<Rc<Desc>>;
+type Family = Option<Arc<Desc>>;
 
 /// What was made of a line of names at a place in a file, for as long as the same line stands there.
 struct Known<T> {

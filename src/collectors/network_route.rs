@@ -5,7 +5,7 @@
 //! protocol, preferred source and weight, which are then empty.
 //!
 //! A router may have a million routes, so the routes themselves are bounded; those with the shortest prefixes, the default
-//! route first, stay. All are counted. Routes of two tables can share all labels and are then one series, but count twice.
+//! route first, stay. All are counted, for the devices with the lowest indexes (`--limit.devices`). Routes of two tables can share all labels and are then one series, but count twice.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,6 +15,10 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::config::ExcludedKinds;
+use crate::devices::ifindex;
+use crate::devices::keep_lowest;
+use crate::devices::kinds::Excluded;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::links::Names;
@@ -40,7 +44,12 @@ pub static SPEC: Spec = Spec {
     families: &[&INFO, &ROUTES],
     patterns: &[],
     verdict: None,
-    make: |_| Box::new(NetworkRoute),
+    make: |config| {
+        Box::new(NetworkRoute {
+            kinds: config.excluded_kinds,
+            limit: config.limit_devices,
+        })
+    },
 };
 
 static INFO: Desc = Desc::gauge(
@@ -54,7 +63,11 @@ static ROUTES: Desc = Desc::gauge(
     "Unicast routes that lead out of the device, from rtnetlink, or /proc/net/route and ipv6_route.",
 );
 
-struct NetworkRoute;
+struct NetworkRoute {
+    kinds: ExcludedKinds,
+    /// The most devices.
+    limit: usize,
+}
 
 impl Collector for NetworkRoute {
     fn collect(
@@ -63,7 +76,7 @@ impl Collector for NetworkRoute {
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
         if context.files.live() {
-            match from_netlink(context) {
+            match from_netlink(self.kinds, context, self.limit) {
                 Ok(Some(table)) => {
                     context.source = Some("netlink");
                     context.left_out = Some(table.write(batch));
@@ -74,7 +87,7 @@ impl Collector for NetworkRoute {
                 Ok(None) | Err(_) => {}
             }
         }
-        let found = from_files(context.files)?;
+        let found = from_files(self.kinds, context.files, self.limit)?;
         context.source = Some(if found.is_some() { "proc" } else { "absent" });
         if let Some(table) = found {
             context.left_out = Some(table.write(batch));
@@ -107,10 +120,17 @@ impl<D: Clone + Ord> Table<D> {
             self.left_out += 1;
         }
     }
+
+    /// Keeps the counts of the `limit` devices with the lowest indexes.
+    fn keep_devices(&mut self, limit: usize, index: impl Fn(&D) -> Option<u64>) {
+        let mut devices: Vec<_> = std::mem::take(&mut self.counts).into_iter().collect();
+        self.left_out += keep_lowest(&mut devices, limit, |(device, _)| index(device));
+        self.counts = devices.into_iter().collect();
+    }
 }
 
 impl Table<Vec<u8>> {
-    /// Writes what there is, and says how many routes the limit left out.
+    /// Writes what there is, and says how many routes and devices the limits left out.
     fn write(&self, batch: &mut Batch) -> usize {
         for (route, device) in &self.routes {
             let text = |address: Option<IpAddr>| {
@@ -143,18 +163,37 @@ impl Table<Vec<u8>> {
     }
 }
 
-fn from_netlink(context: &mut Context<'_>) -> Result<Option<Table<Vec<u8>>>, NetlinkError> {
+fn from_netlink(
+    kinds: ExcludedKinds,
+    context: &mut Context<'_>,
+    limit: usize,
+) -> Result<Option<Table<Vec<u8>>>, NetlinkError> {
+    let Some(names) = context.links.names(context.files)? else {
+        return Ok(None);
+    };
+    let excluded = Excluded::ask(kinds, context.links, context.files);
+    let excluded: BTreeSet<u32> = names
+        .iter()
+        .filter(|(_, name)| excluded.has(name))
+        .map(|(index, _)| *index)
+        .collect();
     let mut table = Table::new();
     settled(|| {
         table = Table::new();
-        rtnetlink::routes(|index, route| table.add(index, route))
+        rtnetlink::routes(|index, route| {
+            if !excluded.contains(&index) {
+                table.add(index, route);
+            }
+        })
     })?;
-    let names = context.links.names(context.files)?;
-    Ok(names.map(|names| named(table, &names)))
+    Ok(Some(named(table, &names, limit)))
 }
 
 /// The table with names for numbers; a device that is gone by now has an empty one.
-fn named(table: Table<u32>, names: &Names) -> Table<Vec<u8>> {
+fn named(mut table: Table<u32>, names: &Names, limit: usize) -> Table<Vec<u8>> {
+    table.keep_devices(limit, |index| {
+        names.contains_key(index).then_some(u64::from(*index))
+    });
     let name = |index: u32| names.get(&index).cloned().unwrap_or_default();
     let mut named = Table::new();
     for (index, count) in table.counts {
@@ -166,23 +205,33 @@ fn named(table: Table<u32>, names: &Names) -> Table<Vec<u8>> {
     named
 }
 
-fn from_files(files: &Files) -> Result<Option<Table<Vec<u8>>>, FileError> {
+fn from_files(
+    kinds: ExcludedKinds,
+    files: &Files,
+    limit: usize,
+) -> Result<Option<Table<Vec<u8>>>, FileError> {
+    let excluded = Excluded::new(kinds, &[], files);
     let mut table = Table::new();
     let order = files.byte_order();
     let ipv4 = files.net("route", |bytes| {
         for found in route::routes(bytes, order)? {
             let (device, route) = found?;
-            table.add(device.to_vec(), route);
+            if !excluded.has(device) {
+                table.add(device.to_vec(), route);
+            }
         }
         Ok(())
     })?;
     let ipv6 = files.net("ipv6_route", |bytes| {
         for found in ipv6_route::routes(bytes) {
             let (device, route) = found?;
-            table.add(device.to_vec(), route);
+            if !excluded.has(device) {
+                table.add(device.to_vec(), route);
+            }
         }
         Ok(())
     })?;
+    table.keep_devices(limit, |device| ifindex(files, device));
     Ok(ipv4.or(ipv6).map(|()| table))
 }
 
@@ -282,7 +331,7 @@ node_network_routes{device=\"lan\"} 1
         // The same route from another table.
         table.add(2, to(0, 0));
         let names = [(1, b"eth0".to_vec())].into();
-        let (lines, left_out) = lines(&named(table, &names));
+        let (lines, left_out) = lines(&named(table, &names, 2));
         assert_eq!((lines.len(), left_out), (SHOWN + 2, 501));
         assert_eq!(
             lines[0],
@@ -293,6 +342,43 @@ node_network_routes{device=\"lan\"} 1
             lines[SHOWN + 1],
             "node_network_routes{device=\"eth0\"} 1500"
         );
+    }
+
+    #[test]
+    fn the_devices_with_the_lowest_indexes_are_counted() {
+        let mut table = Table::new();
+        for index in [9, 2, 5, 1] {
+            table.add(index, to(index, 32));
+        }
+        let names = [(2, "wan"), (5, "lan"), (9, "office")];
+        let names = names.map(|(index, name)| (index, name.as_bytes().to_vec()));
+        let (told, left_out) = lines(&named(table, &names.into(), 2));
+        // The routes have a limit of their own; a device that is gone goes first.
+        assert_eq!((told.len(), left_out), (4 + 2, 2));
+        let counted = told.get(4..).expect("the counts");
+        assert_eq!(
+            counted,
+            [
+                "node_network_routes{device=\"lan\"} 1",
+                "node_network_routes{device=\"wan\"} 1"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_indexes_of_a_captured_tree_are_in_its_sysfs() {
+        let tree = Tree::new("network-route-limit");
+        let row = "\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+        tree.write("proc/net/route", format!("{HEADER}a{row}b{row}c{row}"))
+            .write("sys/class/net/a/ifindex", "7\n")
+            .write("sys/class/net/b/ifindex", "3\n");
+        let mut collector = Tree::make(&SPEC, |config| config.limit_devices = 1);
+        let page = tree.scrape(&SPEC, &mut *collector).expect("a scrape");
+        let counted: Vec<_> = page
+            .lines()
+            .filter(|line| line.starts_with("node_network_routes{"))
+            .collect();
+        assert_eq!(counted, ["node_network_routes{device=\"b\"} 1"]);
     }
 
     #[test]

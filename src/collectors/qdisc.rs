@@ -2,7 +2,7 @@
 //!
 //! The kernel tells this nowhere else, so that a captured tree, or an emulator without rtnetlink, has no such family.
 //! Packets are 64 bits wide where the kernel tells them so; node_exporter's start again at zero after 4,294,967,295.
-//! Devices are bounded: the ones with the lowest numbers stay.
+//! Devices are bounded by `--limit.devices`: the ones with the lowest numbers stay.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,9 @@ use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::config::DeviceFilter;
+use crate::config::ExcludedKinds;
+use crate::devices::keep_lowest;
+use crate::devices::kinds::Excluded;
 use crate::links::Names;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -21,9 +24,6 @@ use crate::rtnetlink::NetlinkError;
 use crate::rtnetlink::qdiscs::Qdisc;
 use crate::rtnetlink::qdiscs::Stats;
 use crate::rtnetlink::settled;
-
-/// How many devices are exported.
-const SHOWN: usize = 1000;
 
 /// The collector `qdisc`.
 pub static SPEC: Spec = Spec {
@@ -44,6 +44,8 @@ pub static SPEC: Spec = Spec {
     make: |config| {
         Box::new(QdiscCollector {
             devices: config.qdisc_devices.clone(),
+            kinds: config.excluded_kinds,
+            limit: config.limit_devices,
         })
     },
 };
@@ -88,6 +90,8 @@ static BACKLOG: Desc = Desc::gauge(
 
 struct QdiscCollector {
     devices: DeviceFilter,
+    kinds: ExcludedKinds,
+    limit: usize,
 }
 
 /// The root of each device by the device's number.
@@ -105,8 +109,11 @@ impl Collector for QdiscCollector {
         match from_netlink() {
             Ok(roots) => {
                 // Emulators that have not this either have no disciplines.
-                let names = context.links.names(context.files)?.unwrap_or_default();
-                context.left_out = Some(write(&roots, &names, &self.devices, batch));
+                let names = context.links.names(context.files)?;
+                let mut names = names.unwrap_or_default();
+                let excluded = Excluded::ask(self.kinds, context.links, context.files);
+                names.retain(|_, name| !excluded.has(name));
+                context.left_out = Some(self.write(&roots, &names, batch));
                 Ok(())
             }
             // Emulators have no rtnetlink, or not all of it.
@@ -131,29 +138,32 @@ fn add(roots: &mut Roots, qdisc: &Qdisc<'_>) {
     roots.entry(qdisc.index).or_insert_with(root);
 }
 
-/// Writes the roots in the order of the devices' numbers, and says how many the limit left out.
-fn write(roots: &Roots, names: &Names, devices: &DeviceFilter, batch: &mut Batch) -> usize {
-    // A device that is gone by now has no name.
-    let named = roots.iter().filter_map(|(index, root)| {
-        let device = printable(names.get(index)?);
-        devices.shows(&device).then_some((device, root))
-    });
-    let mut left_out = 0;
-    for (place, (device, (kind, stats))) in named.enumerate() {
-        if place >= SHOWN {
-            left_out += SPEC.families.len();
-            continue;
+impl QdiscCollector {
+    /// Writes the roots in the order of the devices' numbers, and says how many devices the limit left out.
+    fn write(&self, roots: &Roots, names: &Names, batch: &mut Batch) -> usize {
+        // A device that is gone by now has no name.
+        let named = roots.iter().filter_map(|(index, root)| {
+            let device = printable(names.get(index)?);
+            self.devices
+                .shows(&device)
+                .then_some((*index, device, root))
+        });
+        let mut shown: Vec<_> = named.collect();
+        let left_out = keep_lowest(&mut shown, self.limit, |(index, _, _)| {
+            Some((*index).into())
+        });
+        for (_, device, (kind, stats)) in shown {
+            let labels = batch.labels(&[("device", &*device), ("kind", kind)]);
+            batch.push(&BYTES, labels, float(stats.bytes));
+            batch.push(&PACKETS, labels, float(stats.packets));
+            batch.push(&DROPS, labels, f64::from(stats.drops));
+            batch.push(&REQUEUES, labels, f64::from(stats.requeues));
+            batch.push(&OVERLIMITS, labels, f64::from(stats.overlimits));
+            batch.push(&QUEUE_LENGTH, labels, f64::from(stats.queue_length));
+            batch.push(&BACKLOG, labels, f64::from(stats.backlog));
         }
-        let labels = batch.labels(&[("device", &*device), ("kind", kind)]);
-        batch.push(&BYTES, labels, float(stats.bytes));
-        batch.push(&PACKETS, labels, float(stats.packets));
-        batch.push(&DROPS, labels, f64::from(stats.drops));
-        batch.push(&REQUEUES, labels, f64::from(stats.requeues));
-        batch.push(&OVERLIMITS, labels, f64::from(stats.overlimits));
-        batch.push(&QUEUE_LENGTH, labels, f64::from(stats.queue_length));
-        batch.push(&BACKLOG, labels, f64::from(stats.backlog));
+        left_out
     }
-    left_out
 }
 
 #[cfg(test)]
@@ -164,9 +174,14 @@ mod tests {
     use super::*;
     use crate::exposition;
 
-    fn page(roots: &Roots, names: &Names, devices: &DeviceFilter) -> (String, usize) {
+    fn page(roots: &Roots, names: &Names, devices: DeviceFilter, limit: usize) -> (String, usize) {
         let mut batch = Batch::default();
-        let left_out = write(roots, names, devices, &mut batch);
+        let collector = QdiscCollector {
+            devices,
+            kinds: ExcludedKinds::default(),
+            limit,
+        };
+        let left_out = collector.write(roots, names, &mut batch);
         let mut text = Vec::new();
         exposition::encode(&batch, &mut text);
         let text = String::from_utf8(text).expect("UTF-8");
@@ -212,21 +227,19 @@ mod tests {
             node_qdisc_current_queue_length{labels} 6\n\
             node_qdisc_backlog{labels} 7\n"
         );
-        assert_eq!(page(&roots, &names, &devices), (expected, 0));
+        assert_eq!(page(&roots, &names, devices, 1), (expected, 0));
     }
 
     #[test]
     fn the_lowest_numbers_stay() {
         let (mut roots, mut names) = (Roots::new(), Names::new());
-        for index in (1..=1002).rev() {
+        for index in (1..=5).rev() {
             add(&mut roots, &root(index, 2));
             names.insert(index, format!("d{index}").into_bytes());
         }
-        let (text, left_out) = page(&roots, &names, &DeviceFilter::default());
-        assert_eq!((text.lines().count(), left_out), (7 * SHOWN, 14));
-        assert!(
-            text.starts_with("node_qdisc_bytes_total{device=\"d1\",") && !text.contains("d1001")
-        );
+        let (text, left_out) = page(&roots, &names, DeviceFilter::default(), 3);
+        assert_eq!((text.lines().count(), left_out), (7 * 3, 2));
+        assert!(text.starts_with("node_qdisc_bytes_total{device=\"d1\",") && !text.contains("d4"));
     }
 
     #[test]

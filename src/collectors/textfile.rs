@@ -10,13 +10,19 @@
 //! weir's own file (`--textfile.output`) is passed over, under whatever name it is found: it holds what is on this page
 //! anyway.
 //!
+//! Directories may be on a network mount whose server is gone: each is read by a thread of its own (reader.rs). One that
+//! does not answer in time is told as it was last read, and after five seconds as an error too.
+//!
 //! Off by default: a node_exporter on the same machine reads the same directory.
+
+mod reader;
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::path::Path;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 use std::time::SystemTime;
 
 use crate::collectors::ALL;
@@ -24,22 +30,25 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::config::Config;
 use crate::config::TEXTFILE;
-use crate::files::regular;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::Kind;
 use crate::metric::NO_LABELS;
 use crate::metric::Part;
+use crate::parse::float;
 use crate::parse::printable;
 use crate::parse::textfile;
 use crate::parse::textfile::Family;
 use crate::parse::textfile::Type;
+use crate::probes::PATIENCE;
+use crate::probes::STUCK;
 
-/// The largest file, in bytes.
-const FILE: usize = 2 << 20;
-/// The most files.
-const FILES: usize = 256;
+use self::reader::FILES;
+use self::reader::Found;
+use self::reader::Reader;
+
 /// The most series of all files together.
 const SERIES: usize = 10_000;
 
@@ -53,11 +62,13 @@ pub static SPEC: Spec = Spec {
     verdict: None,
     make: |config| {
         Box::new(Textfile {
-            directories: config.textfile_directories.clone(),
-            own: config
-                .textfile_output
-                .as_ref()
-                .map(|directory| directory.join(TEXTFILE)),
+            readers: config
+                .textfile_directories
+                .iter()
+                .map(|path| Reader::new(path, own_file(config)))
+                .collect(),
+            // Nobody else waits for the loop of --once.
+            patience: if config.once { STUCK } else { PATIENCE },
             told: Vec::new(),
         })
     },
@@ -66,12 +77,12 @@ pub static SPEC: Spec = Spec {
 static MTIME: Desc = Desc::gauge(
     "node_textfile_mtime_seconds",
     &["file"],
-    "When a file that was read was last written, in seconds since 1970.",
+    "When a file that was read was last written, in whole seconds since 1970.",
 );
 static SCRAPE_ERROR: Desc = Desc::gauge(
     "node_textfile_scrape_error",
     &[],
-    "Whether a directory or file was refused, 1, or none, 0; the log says which and why.",
+    "Whether a directory or file was refused or did not answer, 1, or none, 0; the log says which and why.",
 );
 static FOREIGN: Desc = Desc::gauge(
     "<family_of_a_file>",
@@ -79,10 +90,16 @@ static FOREIGN: Desc = Desc::gauge(
     "Whatever the files hold, with their own types, labels and HELP.",
 );
 
+/// The file that this program writes (`--textfile.output`).
+fn own_file(config: &Config) -> Option<PathBuf> {
+    let directory = config.textfile_output.as_ref()?;
+    Some(directory.join(TEXTFILE))
+}
+
 struct Textfile {
-    directories: Vec<PathBuf>,
-    /// The file that this program writes.
-    own: Option<PathBuf>,
+    readers: Vec<Reader>,
+    /// How long the directories are waited for, all together.
+    patience: Duration,
     /// What was refused in the last scrape.
     told: Vec<String>,
 }
@@ -93,27 +110,35 @@ impl Collector for Textfile {
         context: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
-        let mut taken = Taken::default();
-        let mut files = Vec::new();
-        for directory in self
-            .directories
-            .iter()
-            .flat_map(|path| regular::matching(path))
-        {
-            match regular::with_suffix(&directory, ".prom") {
-                Ok(found) => files.extend(found),
-                Err(error) => taken.refused.push(error.to_string()),
-            }
+        for reader in &mut self.readers {
+            reader.ask();
         }
+        let until = Instant::now() + self.patience;
+        let answers: Vec<_> = self
+            .readers
+            .iter()
+            .map(|reader| reader.answer(until))
+            .collect();
+        let mut taken = Taken::default();
+        taken
+            .refused
+            .extend(answers.iter().filter_map(|(_, error)| error.clone()));
+        let found: Vec<&Found> = answers
+            .iter()
+            .filter_map(|(answer, _)| answer.as_ref()?.value())
+            .collect();
+        if found.is_empty() && !answers.is_empty() && taken.refused.is_empty() {
+            // Nothing has been read yet, and nothing is known to be wrong.
+            return Ok(());
+        }
+        for refused in found.iter().flat_map(|found| &found.refused) {
+            taken.refused.push(refused.clone());
+        }
+        let mut files: Vec<_> = found.iter().flat_map(|found| &found.files).collect();
         let mut once = HashSet::new();
-        let own = self.own.as_deref().and_then(regular::identity);
-        files.retain(|file| {
-            let is_own = own.is_some() && own == regular::identity(file);
-            !is_own && once.insert(file.clone())
-        });
+        files.retain(|file| once.insert(&file.path));
         for file in files.iter().skip(FILES) {
-            let text = format!("{}: expected at most {FILES} files", file.display());
-            taken.refused.push(text);
+            taken.refused.push(reader::too_many(&file.path));
         }
         for file in files.iter().take(FILES) {
             taken.read(file, batch);
@@ -146,7 +171,7 @@ impl Textfile {
 /// What the files read so far brought.
 #[derive(Default)]
 struct Taken {
-    families: HashMap<String, Rc<Desc>>,
+    families: HashMap<String, Arc<Desc>>,
     /// Each name that samples have, and the family that it belongs to.
     names: HashMap<String, String>,
     /// Name and labels.
@@ -157,17 +182,18 @@ struct Taken {
 }
 
 impl Taken {
-    fn read(&mut self, file: &Path, batch: &mut Batch) {
-        let name = printable(file.as_os_str().as_encoded_bytes()).into_owned();
-        let result = regular::read(file, FILE, |bytes, modified| {
-            let families = textfile::families(bytes)?;
-            Ok(self.take(&name, &families, modified, batch))
-        });
-        match result {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => self.refused.push(format!("{name}: {why}")),
-            Err(error) => self.refused.push(error.to_string()),
-        }
+    fn read(&mut self, file: &reader::File, batch: &mut Batch) {
+        let name = printable(file.path.as_os_str().as_encoded_bytes());
+        let result = match &file.content {
+            Ok((bytes, modified)) => textfile::families(bytes)
+                .map_err(|error| format!("{name}:{error}"))
+                .and_then(|families| {
+                    let taken = self.take(&name, &families, *modified, batch);
+                    taken.map_err(|why| format!("{name}: {why}"))
+                }),
+            Err(error) => Err(error.clone()),
+        };
+        self.refused.extend(result.err());
     }
 
     /// Takes a file whole, or says why not.
@@ -222,7 +248,7 @@ impl Taken {
         let time = modified.duration_since(SystemTime::UNIX_EPOCH);
         self.times.push((
             file.to_string(),
-            time.map_or(0.0, |time| time.as_secs_f64()),
+            time.map_or(0.0, |time| float(time.as_secs())),
         ));
         Ok(())
     }
@@ -252,7 +278,7 @@ impl Taken {
         }
     }
 
-    fn keep(&mut self, family: &Family<'_>, desc: Rc<Desc>, file: &str) {
+    fn keep(&mut self, family: &Family<'_>, desc: Arc<Desc>, file: &str) {
         if let Some(help) = family.help.as_deref().filter(|help| *help != desc.help) {
             self.refused.push(format!(
                 "{file}: {}: expected the HELP of an earlier file, {:?}, found {help:?}",
@@ -292,7 +318,7 @@ pub fn is_ours(name: &str) -> bool {
             .any(|desc| Spec::fits(&desc.name, name))
 }
 
-fn described(family: &Family<'_>, file: &str) -> Rc<Desc> {
+fn described(family: &Family<'_>, file: &str) -> Arc<Desc> {
     let help = family.help.as_deref().map(str::to_string);
     let help = help.unwrap_or_else(|| format!("Metric read from {file}"));
     Desc::at_run_time(family.name.to_string(), kind(family.kind), &[], help)

@@ -7,7 +7,9 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::config::ExcludedKinds;
 use crate::devices::keep_lowest;
+use crate::devices::kinds::Excluded;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::NO_LABELS;
@@ -33,6 +35,7 @@ pub static SPEC: Spec = Spec {
     make: |config| {
         Box::new(Throughput {
             limit: config.limit_devices,
+            kinds: config.excluded_kinds,
         })
     },
 };
@@ -87,6 +90,7 @@ static RETRANSMISSION_RATIO: Desc = Desc::gauge(
 
 struct Throughput {
     limit: usize,
+    kinds: ExcludedKinds,
 }
 
 impl Collector for Throughput {
@@ -95,7 +99,10 @@ impl Collector for Throughput {
         context: &mut Context<'_>,
         batch: &mut Batch,
     ) -> Result<(), CollectError> {
+        // Asked here and not at every tick: a device becomes a bridge's port at any time.
+        let excluded = Excluded::ask(self.kinds, context.links, context.files);
         let mut devices: Vec<_> = context.sampler.devices().iter().collect();
+        devices.retain(|device| !excluded.has(device.name()));
         context.left_out = Some(keep_lowest(&mut devices, self.limit, |device| {
             device.ifindex()
         }));

@@ -9,6 +9,7 @@ use super::Collector;
 use super::Context;
 use super::Spec;
 use crate::config::Config;
+use crate::config::Connections;
 use crate::config::SocketsSource;
 use crate::exposition;
 use crate::files::Files;
@@ -63,7 +64,11 @@ impl Tree {
 
     /// A collector made from the defaults, changed by `change`.
     pub(crate) fn make(spec: &Spec, change: impl FnOnce(&mut Config)) -> Box<dyn Collector> {
-        let mut config = Config::default();
+        // As with --once, what a thread reads is waited for.
+        let mut config = Config {
+            once: true,
+            ..Config::default()
+        };
         change(&mut config);
         (spec.make)(&config)
     }
@@ -80,11 +85,13 @@ impl Tree {
         let mut context = Context {
             files: &files,
             sampler: &Sampler::default(),
-            sockets: &mut Sockets::new(SocketsSource::Proc),
+            sockets: &mut Sockets::new(SocketsSource::Proc, Some(&Connections::default())),
             links: &mut Links::default(),
+            reverse: None,
             leases: &mut self.leases.borrow_mut(),
             source: None,
             left_out: None,
+            verdict: None,
         };
         collector
             .collect(&mut context, &mut batch)

@@ -5,7 +5,8 @@
 //! driver does not tell is 0, as in node_exporter, but for the signal, where 0 would be a value: it is left out.
 //!
 //! An SSID may hold any bytes: what is not UTF-8 is escaped, where node_exporter replaces it. Devices and stations are
-//! bounded: the first devices by name stay, and of the stations behind each those with the lowest addresses.
+//! bounded: the devices with the lowest indexes stay (`--limit.devices`, at most 64), and of the stations behind each those
+//! with the lowest addresses.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use crate::collectors::CollectError;
 use crate::collectors::Collector;
 use crate::collectors::Context;
 use crate::collectors::Spec;
+use crate::devices::keep_lowest;
 use crate::files::Files;
 use crate::metric::Batch;
 use crate::metric::Desc;
@@ -26,7 +28,7 @@ use crate::nl80211::settled;
 use crate::parse::float;
 use crate::parse::printable;
 
-/// How many devices are exported; the kernel is asked twice about each.
+/// How many devices are exported whatever `--limit.devices` says; the kernel is asked twice about each.
 const DEVICES: usize = 64;
 /// How many stations are exported, of all devices together.
 const STATIONS: usize = 256;
@@ -54,12 +56,14 @@ pub static SPEC: Spec = Spec {
     ],
     patterns: &[],
     verdict: None,
-    make: |_| Box::new(Wifi),
+    make: |config| {
+        Box::new(Wifi {
+            limit: config.limit_devices.min(DEVICES),
+        })
+    },
 };
 
 const LABELS: &[&str] = &["device", "mac_address"];
-/// The families that each station has a series of.
-const OF_STATION: usize = 12;
 
 static FREQUENCY: Desc = Desc::gauge(
     "node_wifi_interface_frequency_hertz",
@@ -132,7 +136,10 @@ static RECEIVED_PACKETS: Desc = Desc::counter(
     "Packets received from the station, from nl80211.",
 );
 
-struct Wifi;
+struct Wifi {
+    /// The most devices.
+    limit: usize,
+}
 
 impl Collector for Wifi {
     fn collect(
@@ -154,7 +161,7 @@ impl Collector for Wifi {
             "absent"
         });
         if let Some(kernel) = kernel {
-            context.left_out = Some(from_netlink(kernel, batch)?);
+            context.left_out = Some(from_netlink(kernel, self.limit, batch)?);
         }
         Ok(())
     }
@@ -169,22 +176,18 @@ fn has_no_class(files: &Files) -> bool {
 
 /// A device's number and its channel in MHz, by its name: one that is renamed during a dump may be there twice.
 type Devices = BTreeMap<Vec<u8>, (u32, u32)>;
+type Device = (Vec<u8>, (u32, u32));
 
-/// Writes what there is, and says how many series the limits left out.
-fn from_netlink(kernel: Nl80211, batch: &mut Batch) -> Result<usize, NetlinkError> {
+/// Writes what there is, and says how many devices and stations the limits left out.
+fn from_netlink(kernel: Nl80211, limit: usize, batch: &mut Batch) -> Result<usize, NetlinkError> {
     let mut devices = Devices::new();
-    let mut left_out = 0;
     settled(|| {
         devices.clear();
-        left_out = 0;
         kernel.interfaces(|found| {
             devices.insert(found.name.to_vec(), (found.index, found.frequency));
-            if devices.len() > DEVICES {
-                devices.pop_last();
-                left_out += 1;
-            }
         })
     })?;
+    let (devices, mut left_out) = lowest(devices, limit);
     let mut room = STATIONS;
     for (name, (index, frequency)) in &devices {
         let device = printable(name);
@@ -210,6 +213,13 @@ fn from_netlink(kernel: Nl80211, batch: &mut Batch) -> Result<usize, NetlinkErro
         left_out += stations.write(&device, batch);
     }
     Ok(left_out)
+}
+
+/// The devices that stay, in the order of their names, and how many do not.
+fn lowest(devices: Devices, limit: usize) -> (Vec<Device>, usize) {
+    let mut devices: Vec<Device> = devices.into_iter().collect();
+    let left_out = keep_lowest(&mut devices, limit, |(_, (index, _))| Some((*index).into()));
+    (devices, left_out)
 }
 
 /// A device that cannot tell has nothing to tell; what it told before it said so stays.
@@ -277,12 +287,12 @@ impl Stations {
         }
     }
 
-    /// Writes the stations, and says how many series the limit left out.
+    /// Writes the stations, and says how many the limit left out.
     fn write(&self, device: &str, batch: &mut Batch) -> usize {
         for (address, station) in &self.found {
             write_station(device, &text(*address), station, batch);
         }
-        self.left_out * OF_STATION
+        self.left_out
     }
 }
 

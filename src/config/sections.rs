@@ -2,6 +2,7 @@
 //! the function that reads it. A section is one entry of [`SECTIONS`]; README and deploy/weir.yml show it.
 
 mod dhcp;
+mod dns;
 mod sources;
 
 use super::Config;
@@ -21,6 +22,10 @@ pub static SECTIONS: &[Section] = &[
     Section {
         key: "dhcp",
         read: dhcp::read,
+    },
+    Section {
+        key: "dns",
+        read: dns::read,
     },
     Section {
         key: "sources",

@@ -17,17 +17,12 @@ use super::Cause;
 use super::FileError;
 use super::entries;
 use super::errno;
-use crate::parse::ParseError;
 
-/// Reads and parses a regular file of at most `limit` bytes, and tells when it was last written.
+/// Reads a regular file of at most `limit` bytes, and tells when it was last written.
 ///
 /// # Errors
-/// When it is not there, no regular file, too large, or breaks its format.
-pub fn read<T>(
-    path: &Path,
-    limit: usize,
-    parse: impl FnOnce(&[u8], SystemTime) -> Result<T, ParseError>,
-) -> Result<T, FileError> {
+/// When it is not there, no regular file, or too large.
+pub fn read(path: &Path, limit: usize) -> Result<(Vec<u8>, SystemTime), FileError> {
     let failed = |cause| FileError {
         path: path.display().to_string(),
         cause,
@@ -48,7 +43,7 @@ pub fn read<T>(
     if bytes.len() > limit {
         return Err(failed(Cause::TooLarge(limit)));
     }
-    parse(&bytes, modified).map_err(|error| failed(Cause::Parse(error)))
+    Ok((bytes, modified))
 }
 
 /// The files in a directory whose names end in `suffix`, sorted by their names.

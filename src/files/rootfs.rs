@@ -3,14 +3,19 @@
 //! A captured tree has no root: nothing is asked then, unless one is named, as in a container that has the host's /proc and /
 //! mounted elsewhere.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::path::PathBuf;
 
+use super::Cause;
 use super::FileError;
 use super::Files;
+use super::errno;
+use super::regular;
 use crate::parse::ParseError;
 
 /// What statvfs(3) answers of a file system.
@@ -28,6 +33,37 @@ pub struct Space {
     pub files: u64,
     /// Of those, files that are not there yet.
     pub files_free: u64,
+}
+
+/// What tells one state of a file from another: an editor writes a new file and renames it, `echo >>` the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn new(found: &fs::Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+        }
+    }
+}
+
+/// What became of a file since it was last read.
+#[derive(Debug)]
+pub enum Reread<T> {
+    /// There is none.
+    Missing,
+    /// It is the same.
+    Same,
+    /// It is another, and this is what it holds.
+    New(Stamp, T),
 }
 
 impl Files {
@@ -72,27 +108,52 @@ impl Files {
         self.rootfs.as_deref().unwrap_or(Path::new("/"))
     }
 
-    /// Asks the file system at a path below the root. `None` when there is no root to ask.
-    ///
-    /// This blocks for as long as the file system does: the caller asks no remote ones.
-    pub fn space(&self, path: &[u8]) -> Option<Result<Space, rustix::io::Errno>> {
+    /// Where the file system at a path below the root is asked with [`space`]. `None` when there is no root to ask.
+    #[must_use]
+    pub fn below_root(&self, path: &[u8]) -> Option<PathBuf> {
         if !self.has_root() {
             return None;
         }
         let path = Path::new(OsStr::from_bytes(path));
-        let path = match &self.rootfs {
-            Some(root) => Cow::Owned(root.join(path.strip_prefix("/").unwrap_or(path))),
-            None => Cow::Borrowed(path),
+        Some(match &self.rootfs {
+            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+            None => path.to_path_buf(),
+        })
+    }
+
+    /// Reads a regular file of at most `limit` bytes at `ROOTFS/PATH`, when it is another than `known`. A captured tree
+    /// has none, unless its root is named.
+    ///
+    /// # Errors
+    /// When it exists but cannot be read, is no regular file or too large.
+    pub fn root_when_changed<T>(
+        &self,
+        path: &str,
+        limit: usize,
+        known: Option<Stamp>,
+        parse: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Reread<T>, FileError> {
+        if !self.live && self.rootfs.is_none() {
+            return Ok(Reread::Missing);
+        }
+        let path = self.rootfs.as_deref().unwrap_or(Path::new("/")).join(path);
+        let failed = |errno| FileError {
+            path: path.display().to_string(),
+            cause: Cause::Io(errno),
         };
-        let found = rustix::fs::statvfs(&*path);
-        Some(found.map(|found| Space {
-            block: found.f_frsize,
-            blocks: found.f_blocks,
-            free: found.f_bfree,
-            available: found.f_bavail,
-            files: found.f_files,
-            files_free: found.f_ffree,
-        }))
+        let found = match fs::metadata(&path) {
+            Ok(found) => Stamp::new(&found),
+            Err(error) => match errno(&error) {
+                rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => return Ok(Reread::Missing),
+                other => return Err(failed(other)),
+            },
+        };
+        if known == Some(found) {
+            return Ok(Reread::Same);
+        }
+        // Changed between the two calls, it has another stamp at the next look and is read again.
+        let (bytes, _) = regular::read(&path, limit)?;
+        Ok(Reread::New(found, parse(&bytes)))
     }
 
     /// Reads and parses `ROOTFS/PATH`; `None` when it does not exist.
@@ -106,6 +167,24 @@ impl Files {
     ) -> Result<Option<T>, FileError> {
         self.parse(&self.root_path().join(path), parse)
     }
+}
+
+/// Asks the file system at a path.
+///
+/// This blocks for as long as the file system does: remote ones are asked in a thread of their own.
+///
+/// # Errors
+/// With what statvfs(3) answers.
+pub fn space(path: &Path) -> Result<Space, rustix::io::Errno> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(Space {
+        block: found.f_frsize,
+        blocks: found.f_blocks,
+        free: found.f_bfree,
+        available: found.f_bavail,
+        files: found.f_files,
+        files_free: found.f_ffree,
+    })
 }
 
 /// An errno as Go's standard library, and so node_exporter, words it: `permission denied`.
@@ -159,23 +238,53 @@ mod tests {
 
     #[test]
     fn space_is_asked_below_the_root_and_not_of_a_captured_tree() {
-        let space = live().space(b"/").expect("live").expect("a root");
-        assert!(space.block > 0 && space.free <= space.blocks);
+        let asked = |files: &Files, path: &[u8]| files.below_root(path).map(|path| space(&path));
+        let found = asked(&live(), b"/").expect("live").expect("a root");
+        assert!(found.block > 0 && found.free <= found.blocks);
         let below = live().with_rootfs(Path::new("/proc"));
-        assert!(below.space(b"/self").expect("live").is_ok());
+        assert!(asked(&below, b"/self").expect("live").is_ok());
         assert_eq!(
-            below.space(b"/none such"),
+            asked(&below, b"/none such"),
             Some(Err(rustix::io::Errno::NOENT))
         );
         let captured = || Files::open(Path::new("/proc/self"), Path::new("/sys")).expect("there");
-        assert_eq!(captured().space(b"/"), None);
+        assert_eq!(asked(&captured(), b"/"), None);
         assert_eq!(
-            captured().with_rootfs(Path::new("/")).space(b"/"),
+            asked(&captured().with_rootfs(Path::new("/")), b"/"),
             None,
             "the default named"
         );
         let below = captured().with_rootfs(Path::new("/proc"));
-        assert!(below.space(b"/").is_some());
+        assert!(asked(&below, b"/").is_some());
+    }
+
+    #[test]
+    fn a_file_is_read_again_when_it_is_another() {
+        let root = std::env::temp_dir().join(format!("weir-{}-stamp", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        let files = live().with_rootfs(&root);
+        let read = |known| files.root_when_changed("x", 4, known, <[u8]>::to_vec);
+        assert!(matches!(read(None), Ok(Reread::Missing)));
+        fs::write(root.join("x"), "one").unwrap();
+        let Ok(Reread::New(stamp, content)) = read(None) else {
+            panic!("a new file");
+        };
+        assert_eq!(content, b"one");
+        assert!(matches!(read(Some(stamp)), Ok(Reread::Same)));
+        // The same size, and perhaps the same moment: another file all the same.
+        fs::write(root.join("y"), "two").unwrap();
+        fs::rename(root.join("y"), root.join("x")).unwrap();
+        assert!(matches!(read(Some(stamp)), Ok(Reread::New(_, content)) if content == b"two"));
+        fs::write(root.join("x"), "three").unwrap();
+        let error = read(Some(stamp)).unwrap_err().to_string();
+        assert!(
+            error.ends_with("/x: expected at most 4 bytes, found more"),
+            "{error}"
+        );
+        fs::remove_dir_all(&root).unwrap();
+        let captured = Files::open(Path::new("/proc/self"), Path::new("/sys")).expect("there");
+        let of_this_machine = captured.root_when_changed("etc/passwd", 1 << 20, None, <[u8]>::len);
+        assert!(matches!(of_this_machine, Ok(Reread::Missing)));
     }
 
     #[test]

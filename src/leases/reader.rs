@@ -1,6 +1,5 @@
 //! Reads a server's files when one of them has changed. It may do so in another thread.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::path::PathBuf;
@@ -55,8 +54,8 @@ pub struct Content {
     pub first_bad: Option<String>,
     /// The pools of the settings.
     pub pools: Vec<Pool>,
-    /// The addresses that the settings keep for one client each.
-    pub kept: BTreeSet<IpAddr>,
+    /// The addresses that the settings keep for one client each, in order.
+    kept: Vec<IpAddr>,
 }
 
 /// One look at the files.
@@ -176,6 +175,12 @@ fn missing(path: &Path) -> FileError {
 }
 
 impl Content {
+    /// Whether the settings keep an address for one client.
+    #[must_use]
+    pub fn keeps(&self, address: IpAddr) -> bool {
+        self.kept.binary_search(&address).is_ok()
+    }
+
     /// Takes a lease file. One in which nothing can be understood is refused: it is of another format.
     fn take(
         &mut self,
@@ -217,7 +222,9 @@ impl Content {
                 }));
             }
             Ok(Setting::Host(address)) => {
-                self.kept.insert(address);
+                if let Err(place) = self.kept.binary_search(&address) {
+                    self.kept.insert(place, address);
+                }
             }
             Err(error) => {
                 self.bad += 1;

@@ -172,7 +172,8 @@ impl Server {
             .content
             .as_ref()
             .and_then(|content| content.first_bad.clone());
-        if let Some(first) = bad.as_ref().filter(|_| self.bad != bad) {
+        // Line numbers move with every change of the file: the first one is told, not each.
+        if let Some(first) = bad.as_ref().filter(|_| self.bad.is_none()) {
             log::warn!(server = server, err = first.as_str(); "left out of the leases or pools");
         }
         self.bad = bad;
@@ -274,7 +275,7 @@ fn count(content: &Arc<Content>, pools: &[Pool], now: i64) -> Counts {
     }
     let mut next = i64::MAX;
     for entry in content.table.entries() {
-        let kept = content.kept.contains(&entry.address);
+        let kept = content.keeps(entry.address);
         let state = entry.state(now, kept);
         let place = place(&counted, entry.address);
         let states = counted.get_mut(place).map(|pool| &mut pool.states);

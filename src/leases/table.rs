@@ -1,7 +1,6 @@
 //! What a server's lease files say, address by address.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
@@ -190,14 +189,16 @@ impl Table {
 #[derive(Debug, Default)]
 pub(super) struct Issued {
     total: u64,
-    /// Leases that vanished before their time, and when.
-    vanished: BTreeMap<Place, Vanished>,
+    /// Leases that vanished before their time, in the order of their addresses.
+    vanished: Vec<Vanished>,
 }
 
 #[derive(Debug)]
 struct Vanished {
+    place: Place,
     client: u64,
     expires: i64,
+    /// When that was seen; the least number once it is back.
     at: i64,
 }
 
@@ -210,7 +211,18 @@ impl Issued {
     /// or the same after its time was over. What vanishes and comes back unchanged, as while a file is written anew, is no
     /// new lease.
     pub(super) fn step(&mut self, old: &Table, looked: i64, new: &Table, now: i64) {
-        self.vanished.retain(|_, gone| gone.at > now - REMEMBERED);
+        self.vanished.retain(|gone| gone.at > now - REMEMBERED);
+        let mut vanished = Vec::new();
+        let mut vanish = |entry: &Entry| {
+            if entry.is_held(looked) {
+                vanished.push(Vanished {
+                    place: entry.place(),
+                    client: entry.client,
+                    expires: entry.expires,
+                    at: now,
+                });
+            }
+        };
         let mut earlier = old.entries.iter().peekable();
         for entry in &new.entries {
             let mut before = None;
@@ -218,38 +230,48 @@ impl Issued {
                 match other.place().cmp(&entry.place()) {
                     Ordering::Greater => break,
                     Ordering::Equal => before = earlier.next(),
-                    Ordering::Less => {
-                        let other = earlier.next();
-                        self.vanish(other, looked, now);
-                    }
+                    Ordering::Less => earlier.next().into_iter().for_each(&mut vanish),
                 }
             }
             if !entry.is_held(now) {
                 continue;
             }
-            let gone = self.vanished.remove(&entry.place());
+            let back = self.take_back(entry);
             let known = match before.filter(|before| before.is_held(looked)) {
                 Some(before) => before.client == entry.client,
-                None => gone.is_some_and(|gone| {
-                    gone.client == entry.client && gone.expires == entry.expires
-                }),
+                None => back,
             };
             self.total += u64::from(!known);
         }
-        for other in earlier {
-            self.vanish(Some(other), looked, now);
-        }
+        earlier.for_each(vanish);
+        self.remember(vanished);
     }
 
-    fn vanish(&mut self, entry: Option<&Entry>, looked: i64, now: i64) {
-        if let Some(entry) = entry.filter(|entry| entry.is_held(looked)) {
-            let gone = Vanished {
-                client: entry.client,
-                expires: entry.expires,
-                at: now,
-            };
-            self.vanished.insert(entry.place(), gone);
+    /// Whether a lease had vanished and is back unchanged; it is forgotten then.
+    fn take_back(&mut self, entry: &Entry) -> bool {
+        let place = entry.place();
+        let found = self
+            .vanished
+            .binary_search_by_key(&place, |gone| gone.place);
+        let gone = found.ok().and_then(|at| self.vanished.get_mut(at));
+        gone.is_some_and(|gone| {
+            let before = std::mem::replace(&mut gone.at, i64::MIN);
+            before != i64::MIN && gone.client == entry.client && gone.expires == entry.expires
+        })
+    }
+
+    /// Adds what vanished now, which is in order too.
+    fn remember(&mut self, vanished: Vec<Vanished>) {
+        let before = std::mem::take(&mut self.vanished).into_iter();
+        let mut before = before.filter(|gone| gone.at != i64::MIN).peekable();
+        for new in vanished {
+            while let Some(old) = before.next_if(|old| old.place < new.place) {
+                self.vanished.push(old);
+            }
+            before.next_if(|old| old.place == new.place);
+            self.vanished.push(new);
         }
+        self.vanished.extend(before);
     }
 }
 

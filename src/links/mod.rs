@@ -7,6 +7,7 @@
 //! Whether the kernel is asked or sysfs read is decided at the first scrape and then kept, so that a series does not
 //! change its meaning; only files are read when the tree is not the running kernel's.
 
+pub mod events;
 pub mod link;
 pub mod linkmodes;
 

@@ -43,3 +43,72 @@ fn label_values_are_escaped() {
         "{device=\"a\\\\b\\\"c\\nd\",x=\"\"}"
     );
 }
+
+static SOCKETS: Desc = Desc::gauge("sockets", &[], "Sockets.");
+
+/// Each sample as `family{labels}`.
+fn lines(batch: &Batch) -> Vec<String> {
+    let line = |sample: &Sample| {
+        let family = &batch.families()[sample.family as usize];
+        format!("{}{}", family.name, batch.label_text(sample.labels))
+    };
+    batch.samples().iter().map(line).collect()
+}
+
+#[test]
+fn a_scope_labels_everything_until_it_ends() {
+    let mut batch = Batch::default();
+    batch.push(&SOCKETS, NO_LABELS, 1.0);
+    for scope in ["a", "b\"c"] {
+        batch.begin_scope("netns", scope);
+        let labels = batch.labels(&[("device", "lo")]);
+        batch.push(&PACKETS, labels, 1.0);
+        batch.push(&SOCKETS, NO_LABELS, 2.0);
+        batch.push(&SOCKETS, NO_LABELS, 3.0);
+    }
+    batch.end_scope();
+    batch.push(&SOCKETS, NO_LABELS, 4.0);
+    assert_eq!(
+        lines(&batch),
+        [
+            "sockets",
+            "packets_total{device=\"lo\",netns=\"a\"}",
+            "sockets{netns=\"a\"}",
+            "sockets{netns=\"a\"}",
+            "packets_total{device=\"lo\",netns=\"b\\\"c\"}",
+            "sockets{netns=\"b\\\"c\"}",
+            "sockets{netns=\"b\\\"c\"}",
+            "sockets",
+        ]
+    );
+    assert_eq!(batch.families().len(), 2);
+}
+
+#[test]
+fn a_cut_inside_a_scope_takes_its_labels_back_only_where_they_were_cut() {
+    let mut batch = Batch::default();
+    batch.begin_scope("netns", "a");
+    let before = batch.mark();
+    batch.push(&SOCKETS, NO_LABELS, 1.0);
+    let after = batch.mark();
+    for mark in [after, before, after] {
+        batch.cut(mark);
+        let labels = batch.labels(&[("device", "lo")]);
+        batch.push(&PACKETS, labels, 1.0);
+        batch.push(&SOCKETS, NO_LABELS, 2.0);
+        let found = lines(&batch);
+        assert_eq!(found[found.len() - 1], "sockets{netns=\"a\"}");
+    }
+}
+
+#[test]
+fn in_a_scope_families_of_one_name_are_one() {
+    let mut batch = Batch::default();
+    let made = || Desc::at_run_time("x".to_string(), Kind::Untyped, &[], "X.".to_string());
+    for scope in ["a", "b"] {
+        batch.begin_scope("netns", scope);
+        batch.push_shared(&made(), NO_LABELS, 1.0);
+    }
+    assert_eq!(batch.families().len(), 1);
+    assert_eq!(lines(&batch), ["x{netns=\"a\"}", "x{netns=\"b\"}"]);
+}

@@ -2,7 +2,7 @@
 //!
 //! Documented in netlink(7) and include/uapi/linux/netlink.h (`netlink_dump`, `netlink_ack` in net/netlink/af_netlink.c),
 //! since Linux 2.2. Numbers are in the machine's byte order unless a protocol says otherwise. No privilege is needed for
-//! what is asked here.
+//! what is asked here, but for [`Request::change`].
 //!
 //! ```text
 //! struct nlmsghdr  0 length, this header included  4 type  6 flags  8 sequence  12 port  16 payload
@@ -16,6 +16,8 @@
 
 pub mod attributes;
 pub mod generic;
+pub mod messages;
+pub mod subscription;
 
 use std::fmt;
 use std::io;
@@ -33,6 +35,8 @@ use rustix::net::SocketType;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt;
 
+use self::messages::messages;
+
 /// What the kernel fills at most (`netlink_recvmsg` caps a dump's buffers), in bytes.
 const BUFFER: usize = 32 << 10;
 /// The longest wait for one datagram; the kernel makes them on the spot.
@@ -40,6 +44,12 @@ const WAIT: Duration = Duration::from_secs(2);
 /// The longest dump: Prometheus gives up on a scrape after 10 s.
 const DEADLINE: Duration = Duration::from_secs(8);
 
+/// Replace what is there.
+pub const NLM_F_REPLACE: u16 = 0x100;
+/// Only when it is not there yet.
+pub const NLM_F_EXCL: u16 = 0x200;
+/// Make it when it is not there.
+pub const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
@@ -160,12 +170,29 @@ impl Request<'_> {
         mut each: impl FnMut(&[u8]) -> Result<(), Cause>,
     ) -> Result<bool, NetlinkError> {
         let request = self.name;
-        self.exchange(&mut |datagram| self.read(datagram, &mut each))
-            .map_err(|cause| NetlinkError { request, cause })
+        self.exchange(&self.message(), &mut |datagram| {
+            self.read(datagram, &mut each)
+        })
+        .map_err(|cause| NetlinkError { request, cause })
+    }
+
+    /// Asks the kernel of this thread's network namespace to change something; `flags` say how (NLM_F_CREATE, NLM_F_EXCL,
+    /// NLM_F_REPLACE of netlink(7)). This wants CAP_NET_ADMIN.
+    ///
+    /// # Errors
+    /// When a call fails, the kernel refuses, or what it sends breaks the format.
+    pub fn change(&self, flags: u16) -> Result<(), NetlinkError> {
+        let request = self.name;
+        self.exchange(&self.message_with(NLM_F_ACK | flags), &mut |datagram| {
+            self.read(datagram, |_| Ok(()))
+        })
+        .map(|_| ())
+        .map_err(|cause| NetlinkError { request, cause })
     }
 
     fn exchange(
         &self,
+        message: &[u8],
         read: &mut dyn FnMut(&[u8]) -> Result<Progress, Cause>,
     ) -> Result<bool, Cause> {
         let failed = |call| move |errno| Cause::Call(call, errno);
@@ -180,7 +207,7 @@ impl Request<'_> {
             .map_err(failed("setsockopt"))?;
         // Connected to the kernel (port 0), the socket takes datagrams from nobody else.
         rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0)).map_err(failed("connect"))?;
-        rustix::net::send(&socket, &self.message(), SendFlags::empty()).map_err(failed("send"))?;
+        rustix::net::send(&socket, message, SendFlags::empty()).map_err(failed("send"))?;
 
         // On the stack: musl's allocator would map and unmap it each time.
         let mut buffer = [MaybeUninit::<u8>::uninit(); BUFFER];
@@ -211,7 +238,10 @@ impl Request<'_> {
     /// The request as the kernel reads it.
     #[must_use]
     pub fn message(&self) -> Vec<u8> {
-        let flags = if self.dump { NLM_F_DUMP } else { NLM_F_ACK };
+        self.message_with(if self.dump { NLM_F_DUMP } else { NLM_F_ACK })
+    }
+
+    fn message_with(&self, flags: u16) -> Vec<u8> {
         let length = HEADER + self.body.len();
         let mut bytes = Vec::with_capacity(length);
         bytes.extend_from_slice(&u32::try_from(length).unwrap_or_default().to_ne_bytes());
@@ -233,25 +263,15 @@ impl Request<'_> {
         mut each: impl FnMut(&[u8]) -> Result<(), Cause>,
     ) -> Result<Progress, Cause> {
         let mut progress = Progress::default();
-        let mut rest = datagram;
-        if rest.is_empty() {
+        if datagram.is_empty() {
             return Err(Cause::Malformed("a message", 0));
         }
-        while !rest.is_empty() {
-            let header: &[u8; HEADER] = rest
-                .first_chunk()
-                .ok_or(Cause::Malformed("a header of 16 bytes", rest.len()))?;
-            let length = word(header, 0) as usize;
-            let payload = rest.get(HEADER..length).ok_or(Cause::Malformed(
-                "a length from 16 to the datagram's",
-                length,
-            ))?;
-            let kind = half(header, 4);
-            progress.interrupted |= half(header, 6) & NLM_F_DUMP_INTR != 0;
-            // Messages begin at multiples of four; the last one need not be padded.
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        for message in messages(datagram) {
+            let message = message?;
+            let (kind, payload) = (message.kind, message.payload);
+            progress.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
             match kind {
-                _ if word(header, 8) != SEQUENCE => {}
+                _ if message.sequence != SEQUENCE => {}
                 _ if kind == self.answer => each(payload)?,
                 NLMSG_DONE => {
                     // The dump's own result, where the kernel sends one.

@@ -1,5 +1,8 @@
 //! `/sys/class/net/DEVICE/ATTRIBUTE`: what a network device says of itself, one value to a file.
 //!
+//! `uevent` has a line for each of several: `DEVTYPE=bridge`, `INTERFACE=br0`, `IFINDEX=4`; the first only for devices
+//! whose driver gives its kind a name (`SET_NETDEV_DEVTYPE`).
+//!
 //! Documented in the kernel's Documentation/ABI/testing/sysfs-class-net; written by net/core/net-sysfs.c, since 2.6.
 //!
 //! ```text
@@ -29,9 +32,32 @@ pub fn number(bytes: &[u8], field: &'static str) -> Result<i64, ParseError> {
     value.ok_or_else(|| ParseError::new(1, field, NUMBER, bytes))
 }
 
+/// What `uevent` says that the device is: `vlan`, `wlan`, `bridge`; `None` for Ethernet, veth and tun.
+#[must_use]
+pub fn devtype(bytes: &[u8]) -> Option<&[u8]> {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    lines.find_map(|line| line.strip_prefix(b"DEVTYPE="))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_type_in_uevent() {
+        for (text, expected) in [
+            (
+                &b"DEVTYPE=bridge\nINTERFACE=br0\nIFINDEX=4"[..],
+                Some(&b"bridge"[..]),
+            ),
+            (b"INTERFACE=DEVTYPE=x\nIFINDEX=4", None),
+            (b"DEVTYPE=", Some(b"")),
+            (b"DEVTYPE", None),
+            (b"", None),
+        ] {
+            assert_eq!(devtype(text), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn parses() {

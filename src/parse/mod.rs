@@ -16,6 +16,7 @@ pub mod dnsmasq_conf;
 pub mod file_nr;
 #[cfg(test)]
 mod hostile;
+pub mod hosts;
 pub mod ip_local_port_range;
 pub mod ip_local_reserved_ports;
 pub mod ip_vs;
@@ -41,8 +42,10 @@ pub mod net_stat;
 pub mod net_tcp;
 pub mod netstat;
 pub mod nf_conntrack;
+pub mod ns_net;
 pub mod pools;
 pub mod random;
+pub mod resolv_conf;
 pub mod route;
 pub mod snmp6;
 pub mod sockstat;

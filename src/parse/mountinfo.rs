@@ -27,6 +27,8 @@ pub struct Mount<'a> {
     pub major: u64,
     /// The device's minor number.
     pub minor: u64,
+    /// The directory or file of the file system that is mounted; of a namespace `net:[4026532281]`.
+    pub root: &'a [u8],
     /// The mount point; [`unescape`] gives the path.
     pub point: &'a [u8],
     /// The type, with the subtype of FUSE behind a point.
@@ -73,7 +75,7 @@ fn mount(mut line: Line<'_>) -> Result<Mount<'_>, ParseError> {
     let (Some(major), Some(minor)) = (number(), number()) else {
         return Err(line.error("device", DEVICE, device));
     };
-    line.expect_word("root", "a path")?;
+    let root = line.expect_word("root", "a path")?;
     let point = line.expect_word("mount point", "a path")?;
     if !point.starts_with(b"/") {
         return Err(line.error("mount point", "a path that begins with /", point));
@@ -91,6 +93,7 @@ fn mount(mut line: Line<'_>) -> Result<Mount<'_>, ParseError> {
     Ok(Mount {
         major,
         minor,
+        root,
         point,
         kind,
         source,
@@ -158,6 +161,7 @@ mod tests {
         let expected = Mount {
             major: 98,
             minor: 0,
+            root: b"/mnt1",
             point: b"/mnt\\0402",
             kind: b"ext3",
             source: b"/dev/root",
@@ -171,6 +175,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             [false, true, true, false]
         );
+        assert_eq!(found[2].root, b"net:[4026532306]");
         assert_eq!((found[3].kind, found[3].source), (&b"tmpfs"[..], &b""[..]));
         hostile::survive(SAMPLE, |bytes| read(bytes).map(|found| found.len()));
     }

@@ -72,6 +72,12 @@ impl Address {
         self.0
     }
 
+    /// Whether it is an IPv4 address.
+    #[must_use]
+    pub const fn is_v4(self) -> bool {
+        matches!(self.0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ..])
+    }
+
     /// The address to print: IPv4 as IPv4.
     #[must_use]
     pub fn ip(self) -> IpAddr {
@@ -80,7 +86,7 @@ impl Address {
 }
 
 /// The family of a socket, which is not that of its addresses: a dual-stack socket is IPv6 and talks IPv4 too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Listed in `tcp`.
     V4,

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Traps: a family may be spread over the file; names are bound to a family by its type (`x_count` is of the summary x);
-//! labels in another order are the same series, so they are sorted by name; values may be NaN, +Inf and -Inf.
+//! labels in another order are the same series, so they are sorted by name; values may be NaN, +Inf and -Inf; a TYPE or HELP
+//! that ends before it says anything is a comment.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -110,11 +111,17 @@ impl<'a> File<'a> {
             return Ok(());
         }
         let (name, rest) = word(rest);
-        if name_end(name, true) != name.len() || name.is_empty() {
+        if name.is_empty() {
+            return Ok(());
+        }
+        if name_end(name, true) != name.len() {
             return Err(("comment", "the name of a metric", name));
         }
         let family = self.family(name).ok_or(("comment", FEWER, name))?;
         let rest = rest.trim_start_matches([' ', '\t']);
+        if rest.is_empty() {
+            return Ok(());
+        }
         if keyword == "HELP" {
             if family.help.is_some() {
                 return Err(("HELP", "one HELP line for each family", name));

@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::thread;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -36,6 +37,7 @@ pub struct Reading<T> {
 /// A thread that asks again and again. Dropping it tells the thread to stop, and does not wait for it.
 pub struct Probe<T> {
     shared: Arc<Shared<T>>,
+    thread: JoinHandle<()>,
 }
 
 struct Shared<T> {
@@ -73,7 +75,7 @@ impl<T: Send + Sync + 'static> Probe<T> {
             stopped: Condvar::new(),
         });
         let worker = Arc::clone(&shared);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(name.to_string())
             .stack_size(STACK)
             .spawn(move || {
@@ -92,7 +94,7 @@ impl<T: Send + Sync + 'static> Probe<T> {
                     }
                 }
             })?;
-        Ok(Self { shared })
+        Ok(Self { shared, thread })
     }
 
     /// The latest value, if there is one yet.
@@ -102,6 +104,14 @@ impl<T: Send + Sync + 'static> Probe<T> {
             value: Arc::clone(&reading.value),
             taken: reading.taken,
         })
+    }
+}
+
+impl<T> Probe<T> {
+    /// Whether the thread is no more: what it asks panicked, and the slot will stay as it is.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
 }
 
@@ -135,6 +145,22 @@ mod tests {
         assert_eq!(*first.value, 7);
         let again = probe.latest().expect("the same reading");
         assert_eq!(again.taken, first.taken);
+    }
+
+    #[test]
+    fn a_panic_ends_the_thread_and_is_seen() {
+        let (go, wait) = mpsc::channel::<()>();
+        let probe = Probe::start("test", Duration::ZERO, move || {
+            wait.recv().expect("the test said so");
+        })
+        .expect("a thread");
+        assert!(!probe.has_ended());
+        drop(go);
+        let begun = Instant::now();
+        while !probe.has_ended() && begun.elapsed() < Duration::from_secs(20) {
+            thread::yield_now();
+        }
+        assert!(probe.has_ended());
     }
 
     #[test]

@@ -19,20 +19,21 @@ use std::net::IpAddr;
 use crate::netlink::Cause;
 use crate::netlink::NetlinkError;
 use crate::netlink::Request;
-use crate::netlink::attributes::Attribute;
 use crate::netlink::attributes::Attributes;
 use crate::netlink::attributes::attributes;
 use crate::netlink::half;
 use crate::netlink::word;
 use crate::parse::route::Route;
 
+use super::AF_INET;
+use super::AF_INET6;
+use super::ip_address;
+
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
 const RTMSG: usize = 12;
 const RTNEXTHOP: usize = 8;
 const RTN_UNICAST: u8 = 1;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
@@ -92,9 +93,9 @@ pub fn message(payload: &[u8], each: &mut impl FnMut(u32, Route)) -> Result<(), 
     for attribute in attributes(rest) {
         let attribute = attribute?;
         match attribute.kind {
-            RTA_DST => route.destination = address(family, &attribute)?,
-            RTA_GATEWAY => route.gateway = Some(address(family, &attribute)?),
-            RTA_PREFSRC => route.source = Some(address(family, &attribute)?),
+            RTA_DST => route.destination = ip_address(family, &attribute)?,
+            RTA_GATEWAY => route.gateway = Some(ip_address(family, &attribute)?),
+            RTA_PREFSRC => route.source = Some(ip_address(family, &attribute)?),
             RTA_OIF => index = attribute.u32("an RTA_OIF of 4 bytes")?,
             RTA_PRIORITY => route.priority = attribute.u32("an RTA_PRIORITY of 4 bytes")?,
             RTA_MULTIPATH => hops = Some(attribute.value),
@@ -139,21 +140,8 @@ fn gateway(family: u8, attributes: Attributes<'_>) -> Result<Option<IpAddr>, Cau
     for attribute in attributes {
         let attribute = attribute?;
         if attribute.kind == RTA_GATEWAY {
-            gateway = Some(address(family, &attribute)?);
+            gateway = Some(ip_address(family, &attribute)?);
         }
     }
     Ok(gateway)
-}
-
-fn address(family: u8, attribute: &Attribute<'_>) -> Result<IpAddr, Cause> {
-    let length = attribute.value.len();
-    if length != if family == AF_INET { 4 } else { 16 } {
-        let expected = "an address as long as those of its family";
-        return Err(Cause::Malformed(expected, length));
-    }
-    if family == AF_INET {
-        Ok(IpAddr::from(attribute.array::<4>("an IPv4 address")?))
-    } else {
-        Ok(IpAddr::from(attribute.array::<16>("an IPv6 address")?))
-    }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::collectors::CollectError;
+use crate::collectors::Collector;
 use crate::metric::NO_LABELS;
 use std::path::Path;
 
@@ -54,6 +56,13 @@ static FAILS: Spec = spec("fails", Some(&VERDICT), |_| {
         .into())
     }))
 });
+static DOUBTS: Spec = spec("doubts", Some(&VERDICT), |_| {
+    Box::new(Fixed(|batch, context| {
+        batch.push(&GOOD, NO_LABELS, 1.0);
+        context.verdict = Some(false);
+        Ok(())
+    }))
+});
 static PANICS: Spec = spec("panics", None, |_| {
     Box::new(Fixed(|batch, _| {
         batch.push(&LOST, NO_LABELS, 1.0);
@@ -104,6 +113,15 @@ fn a_failure_and_a_panic_lose_their_own_samples_only() {
             None
         ]
     );
+}
+
+#[test]
+fn a_verdict_may_be_no_without_a_failure() {
+    let mut engine = engine(&[&DOUBTS]);
+    let sampler = Sampler::default();
+    let (batch, _) = engine.scrape(&[], &[], &sampler).expect("no names");
+    let expected = "good 1\nverdict 0\nnode_scrape_collector_success{collector=\"doubts\"} 1";
+    assert_eq!(text(batch), expected);
 }
 
 #[test]

@@ -4,15 +4,21 @@
 //! walk and then kept, so that a series does not change its meaning; only files are read when the tree is not the
 //! running kernel's.
 
+mod idle;
+pub mod listening;
 pub mod netlink;
+pub mod peers;
 pub mod ports;
 pub mod proc;
+pub mod quality;
 pub mod survey;
 pub mod tally;
+pub mod tcp_info;
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::config::Connections;
 use crate::config::SocketsSource;
 use crate::files::FileError;
 use crate::files::Files;
@@ -21,6 +27,7 @@ use crate::netlink::settled;
 use crate::parse::ip_local_port_range;
 use crate::parse::ip_local_port_range::PortRange;
 
+use self::peers::Peers;
 pub use self::survey::Survey;
 
 /// Where the sockets of a survey came from.
@@ -53,7 +60,7 @@ pub enum SurveyError {
     /// The kernel's dump.
     Netlink(NetlinkError),
     /// A table of /proc.
-    File(Rc<FileError>),
+    File(Arc<FileError>),
 }
 
 impl fmt::Display for SurveyError {
@@ -75,7 +82,7 @@ impl From<NetlinkError> for SurveyError {
 
 impl From<FileError> for SurveyError {
     fn from(error: FileError) -> Self {
-        Self::File(Rc::new(error))
+        Self::File(Arc::new(error))
     }
 }
 
@@ -94,20 +101,35 @@ pub struct Sockets {
     survey: Survey,
     /// How this scrape's walk went, once there was one.
     walked: Option<Result<(), SurveyError>>,
+    /// Of another network namespace than the own: what is known of its being idle.
+    idle: Option<idle::Memory>,
 }
 
 impl Sockets {
-    /// Nothing is opened or read yet.
+    /// Nothing is opened or read yet. Peers are counted where it is told how.
     #[must_use]
-    pub fn new(source: SocketsSource) -> Self {
+    pub fn new(source: SocketsSource, peers: Option<&Connections>) -> Self {
         Self {
             choice: match source {
                 SocketsSource::Auto => Choice::Open,
                 SocketsSource::Netlink => Choice::Netlink,
                 SocketsSource::Proc => Choice::Proc,
             },
-            survey: Survey::default(),
+            survey: Survey::new(peers),
             walked: None,
+            idle: None,
+        }
+    }
+
+    /// The sockets of another network namespace, from the same source. All namespaces share the kernel's tables, each of
+    /// which is walked whole for every one of them, so that there a walk that would find nothing is left out.
+    #[must_use]
+    pub fn of_another_namespace(&self, peers: Option<&Connections>) -> Self {
+        Self {
+            choice: self.choice,
+            survey: Survey::new(peers),
+            walked: None,
+            idle: Some(idle::Memory::default()),
         }
     }
 
@@ -136,6 +158,30 @@ impl Sockets {
             ip_local_port_range::parse,
         );
         let range = range.ok().flatten();
+        let Some(mut memory) = self.idle.take() else {
+            return self.walk_whole(files, range);
+        };
+        let signs = idle::signs(files);
+        let source = match self.choice {
+            _ if !files.live() => Source::Proc,
+            Choice::Netlink => Source::Netlink,
+            Choice::Proc => Source::Proc,
+            Choice::Open => Source::Absent,
+        };
+        let walked = match signs.filter(|signs| memory.is_idle(signs)) {
+            Some(signs)
+                if idle::survey(&mut self.survey, source, range, files, (memory, &signs)) =>
+            {
+                Ok(())
+            }
+            _ => self.walk_whole(files, range),
+        };
+        memory.remember(signs, walked.is_ok().then_some(&self.survey));
+        self.idle = Some(memory);
+        walked
+    }
+
+    fn walk_whole(&mut self, files: &Files, range: Option<PortRange>) -> Result<(), SurveyError> {
         let survey = &mut self.survey;
         if !files.live() {
             return walk_proc(survey, files, range);
@@ -167,7 +213,17 @@ fn walk_netlink(survey: &mut Survey, range: Option<PortRange>) -> Result<(), Net
         let interrupted = netlink::dump(|socket| survey.add(socket))?;
         survey.finish();
         Ok(interrupted)
-    })
+    })?;
+    let Some(quality) = survey.peers.as_mut().and_then(Peers::quality_mut) else {
+        return Ok(());
+    };
+    // Of no matter to those who read the survey only.
+    let outcome = settled(|| {
+        quality.restart();
+        tcp_info::dump(|measured| quality.add(measured))
+    });
+    quality.finish(outcome);
+    Ok(())
 }
 
 fn walk_proc(
@@ -199,7 +255,7 @@ mod tests {
     #[test]
     fn one_walk_a_scrape() {
         let files = own_kernel();
-        let mut sockets = Sockets::new(SocketsSource::Proc);
+        let mut sockets = Sockets::new(SocketsSource::Proc, None);
         let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listening.local_addr().unwrap().port();
         assert!(sockets.survey(&files).unwrap().ports().contains(port));
@@ -219,7 +275,7 @@ mod tests {
             SocketsSource::Netlink,
             SocketsSource::Proc,
         ] {
-            let mut sockets = Sockets::new(source);
+            let mut sockets = Sockets::new(source, None);
             assert_eq!(sockets.survey(&files).unwrap().source(), Source::Absent);
         }
         std::fs::remove_dir_all(tree).unwrap();
@@ -227,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_kernel_answers_or_the_tables_do() {
-        let mut sockets = Sockets::new(SocketsSource::Auto);
+        let mut sockets = Sockets::new(SocketsSource::Auto, None);
         let survey = sockets.survey(&own_kernel()).unwrap();
         assert_ne!(survey.source(), Source::Absent);
     }
@@ -238,7 +294,7 @@ mod tests {
         std::fs::create_dir_all(tree.join("net")).unwrap();
         std::fs::write(tree.join("net/tcp6"), "nonsense\n").unwrap();
         let files = Files::open(&tree, Path::new("/")).unwrap();
-        let mut sockets = Sockets::new(SocketsSource::Auto);
+        let mut sockets = Sockets::new(SocketsSource::Auto, None);
         let errors = [(); 2].map(|()| sockets.survey(&files).unwrap_err().to_string());
         assert!(
             errors[0].ends_with(

@@ -5,13 +5,13 @@
 //! of every other socket whether a listener has its local port. The family counts: an accepted connection has its
 //! listener's, and with /proc the listeners of tcp6 come after the connections of tcp.
 //!
-//! Who talks to whom (the peers of a connections collector) belongs beside the destinations in [`Survey::add`]: another
-//! [`Tally`], fed for ESTABLISHED sockets, with [`Survey::has_listener`] for the direction.
+//! Who talks to whom is counted in [`Peers`] when a collector wants it; else it costs one look at each socket.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::hash::Hasher;
 
+use crate::config::Connections;
 use crate::parse::ip_local_port_range::PortRange;
 use crate::parse::net_tcp::Address;
 use crate::parse::net_tcp::Family;
@@ -19,11 +19,14 @@ use crate::parse::net_tcp::Socket;
 use crate::parse::net_tcp::State;
 
 use super::Source;
+use super::peers::Peers;
 use super::ports::Ports;
 use super::tally::Tally;
 
 /// The most destinations that are told apart: what std's table holds in 4096 places, before it doubles.
 pub const DESTINATIONS: usize = 3584;
+/// How many destinations of an overflowing walk keep their places in the next.
+const PINNED_DESTINATIONS: usize = 64;
 /// The most listeners that are told apart.
 pub const LISTENERS: usize = 896;
 
@@ -114,9 +117,19 @@ pub struct Survey {
     listeners: HashMap<(Address, u16), Listener>,
     listeners_without_room: u64,
     destinations: Tally<Destination>,
+    pub(super) peers: Option<Peers>,
 }
 
 impl Survey {
+    /// A survey that counts peers too, where it is told how.
+    #[must_use]
+    pub fn new(peers: Option<&Connections>) -> Self {
+        Self {
+            peers: peers.map(Peers::new),
+            ..Self::default()
+        }
+    }
+
     /// Begins anew and keeps the memory; `range` is where the kernel picks local ports from, when that is known.
     pub fn restart(&mut self, source: Source, range: Option<PortRange>) {
         self.source = source;
@@ -130,7 +143,10 @@ impl Survey {
         self.listening_v6.clear();
         self.listeners.clear();
         self.listeners_without_room = 0;
-        self.destinations.restart(DESTINATIONS);
+        self.destinations.restart(DESTINATIONS, PINNED_DESTINATIONS);
+        if let Some(peers) = &mut self.peers {
+            peers.restart();
+        }
     }
 
     /// Counts one socket.
@@ -145,6 +161,9 @@ impl Survey {
         }
         self.ports.insert(socket.local_port);
         self.receive_queue += u64::from(socket.receive_queue);
+        if let Some(peers) = &mut self.peers {
+            peers.add(socket, self.range);
+        }
         if state == State::LISTEN {
             self.add_listener(socket);
             return;
@@ -163,6 +182,9 @@ impl Survey {
     /// The walk is over.
     pub fn finish(&mut self) {
         self.destinations.finish();
+        if let Some(peers) = &mut self.peers {
+            peers.finish();
+        }
     }
 
     /// Whether a listening socket of the same family has this socket's local port.
@@ -211,6 +233,13 @@ impl Survey {
         &self.states
     }
 
+    /// How many sockets are in the state LISTEN.
+    #[must_use]
+    pub fn listening(&self) -> u64 {
+        let place = usize::from(State::LISTEN.0).wrapping_sub(1);
+        self.states.get(place).copied().unwrap_or(0)
+    }
+
     /// How many sockets are in a state that has no name here.
     #[must_use]
     pub fn unknown_states(&self) -> u64 {
@@ -251,6 +280,12 @@ impl Survey {
     #[must_use]
     pub fn destinations(&self) -> &Tally<Destination> {
         &self.destinations
+    }
+
+    /// Who talks to whom, when a collector wants to know.
+    #[must_use]
+    pub fn peers(&self) -> Option<&Peers> {
+        self.peers.as_ref()
     }
 }
 

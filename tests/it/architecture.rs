@@ -37,8 +37,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // The flags --collector.NAME come from the list of collectors; --config.file is read as files that people write are.
-    ("cli", &["config", "collectors", "files"]),
-    ("config", &[]),
+    ("cli", &["cidr", "config", "collectors", "files"]),
+    // Ranges of peers are given by flags and compared by the walk over the sockets.
+    ("config", &["cidr"]),
+    ("cidr", &[]),
     // What `Content-Type` says of the strings that it carries.
     ("http", &["config", "exposition", "rfc3339"]),
     (
@@ -46,11 +48,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "collectors",
             "config",
+            "dns",
             "files",
             "leases",
             "links",
             "log",
             "metric",
+            "netns",
             "sampler",
             "sockets",
         ],
@@ -60,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "config",
             "devices",
+            "dns",
             "files",
             "leases",
             "links",
@@ -74,17 +79,38 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tc",
         ],
     ),
-    ("sampler", &["config", "devices", "files", "parse"]),
-    ("devices", &["files", "parse"]),
-    // The source that was asked for comes from the configuration.
-    ("sockets", &["config", "files", "netlink", "parse", "sys"]),
+    // The ticks sample the TC counters too.
+    ("sampler", &["config", "devices", "files", "parse", "tc"]),
+    // What a device is, the list of devices tells; what is left out, the configuration.
+    ("devices", &["config", "files", "links", "parse"]),
+    // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
+    ("dns", &["config", "files", "parse", "probes"]),
+    // The source that was asked for comes from the configuration, and so does who is counted.
+    (
+        "sockets",
+        &["cidr", "config", "files", "netlink", "parse", "sys"],
+    ),
+    // Which namespaces are asked for comes from the configuration.
+    ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
     // A lease file on another machine is read by a probe.
     ("leases", &["config", "files", "parse", "probes"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
-    ("tc", &["files", "parse", "sys"]),
+    // It follows the devices that it attaches to.
+    (
+        "tc",
+        &[
+            "config",
+            "files",
+            "links",
+            "netlink",
+            "parse",
+            "rtnetlink",
+            "sys",
+        ],
+    ),
     ("probes", &["files", "log", "parse", "sys"]),
     ("exposition", &["metric"]),
     ("instruments", &["metric", "parse"]),
@@ -105,6 +131,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("flate2", &["http"]),
     ("httparse", &["http"]),
+    ("libc", &["sys"]),
     ("pico_args", &["cli"]),
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
@@ -112,6 +139,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["collectors"]),
     ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
+    ("simple_dns", &["dns"]),
     ("tiny_http", &["http"]),
 ];
 

@@ -266,6 +266,7 @@ fn the_examples_section_is_sound() {
     let given = given.unwrap_or_else(|lines| panic!("{}", lines.join("\n")));
     assert_eq!(given.dhcp.servers.len(), 1);
     assert!(given.dhcp.per_lease);
+    assert_eq!(given.dns.records.len(), 3);
 }
 
 #[test]
@@ -299,7 +300,7 @@ fn readmes_example_is_sound() {
     let ours: Vec<_> = blocks
         .filter(|block| !block.starts_with("scrape_configs:"))
         .collect();
-    assert_eq!(ours.len(), 2);
+    assert_eq!(ours.len(), 3);
     for block in ours {
         let given = File::new(block).with(&[]);
         given.unwrap_or_else(|lines| panic!("{}", lines.join("\n")));

@@ -157,20 +157,31 @@ fn tables_of_oddly_named_devices() {
 #[test]
 fn a_file_cut_inside_a_line_is_an_error() {
     let host = Victim::new("tcp-states");
-    for (format, file, collectors) in FORMATS {
+    // People end a file as they like.
+    let written = FORMATS
+        .iter()
+        .filter(|(_, file, _)| !file.starts_with("root/"));
+    for (format, file, collectors) in written {
         let path = Path::new(file);
         // What this machine does not have is taken from the cases.
         let case = fixtures().join("cases").join(format).join("plain");
         let whole = fs::read(host.copy.root.join(path)).or_else(|_| fs::read(&case));
         let whole = whole.unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+        // A directory of text files is looked for once.
+        host.copy.write(path, &whole);
         let mut engine = Host::open(&host.copy.root);
         for end in positions(whole.len()).filter(|end| *end > 0) {
             if whole[end - 1] == b'\n' {
                 continue;
             }
             host.copy.write(path, &whole[..end]);
-            engine.scrape(collectors);
-            let failed: Vec<_> = engine.errors().into_iter().map(|(name, _)| name).collect();
+            let page = engine.page(collectors);
+            let errors = engine.errors().into_iter();
+            let mut failed: Vec<_> = errors.map(|(name, _)| name).collect();
+            // This collector refuses a file and goes on.
+            if page.contains("node_textfile_scrape_error 1\n") && !page.contains("backup_bytes") {
+                failed.push("textfile");
+            }
             for collector in *collectors {
                 assert!(
                     failed.contains(collector),

@@ -8,6 +8,7 @@ mod config;
 mod golden;
 mod hostile;
 mod http;
+mod kinds;
 mod readme;
 mod sampler;
 mod table;

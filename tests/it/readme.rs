@@ -6,13 +6,21 @@ use std::fs;
 use weir::collectors::ALL;
 use weir::metric::Desc;
 
-fn families<'a>(text: &mut String, families: impl Iterator<Item = &'a &'static Desc>) {
+fn families<'a>(
+    text: &mut String,
+    per_namespace: bool,
+    families: impl Iterator<Item = &'a &'static Desc>,
+) {
     for desc in families {
-        let labels = if desc.labels.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`", desc.labels.join("`, `"))
-        };
+        let mut labels: Vec<_> = desc
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        if per_namespace {
+            labels.push("(`netns`)".to_string());
+        }
+        let labels = labels.join(", ");
         let help = desc.help.replace('|', "\\|");
         let _ = writeln!(
             text,
@@ -46,6 +54,7 @@ fn metrics() -> String {
         text.push('\n');
         families(
             &mut text,
+            spec.per_namespace(),
             spec.families
                 .iter()
                 .chain(spec.patterns)
@@ -56,6 +65,7 @@ fn metrics() -> String {
     let _ = write!(text, "#### weir itself\n\n{HEAD}");
     families(
         &mut text,
+        false,
         weir::scrape::FAMILIES
             .iter()
             .chain(weir::instruments::FAMILIES),

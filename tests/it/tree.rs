@@ -1,5 +1,6 @@
 //! What the tests of fixtures share: where they are, how one is measured, and copies that a test may spoil.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -7,11 +8,13 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Once;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use weir::collectors::ALL;
 use weir::config::Config;
+use weir::config::Hostnames;
 use weir::config::SocketsSource;
 use weir::config::dhcp::Format;
 use weir::config::dhcp::Server;
@@ -111,6 +114,8 @@ impl Host {
             sysfs: root.join("sys"),
             collectors: ALL.iter().map(|spec| spec.name).collect(),
             sockets_source: SocketsSource::Auto,
+            // What a thread reads is waited for.
+            once: true,
             textfile_directories: Some(root.join("textfile"))
                 .into_iter()
                 .filter(|directory| directory.is_dir())
@@ -119,9 +124,15 @@ impl Host {
         };
         config.dhcp.servers = dhcp_servers(&root.join("leases"));
         config.sources = configured_sources(root);
-        change(&mut config);
-        let files = Files::open(&config.procfs, &config.sysfs)
+        let mut files = Files::open(&config.procfs, &config.sysfs)
             .unwrap_or_else(|error| panic!("{}: {error}", root.display()));
+        // A tree with a root of its own has names of hosts.
+        let rootfs = root.join("root");
+        if rootfs.is_dir() {
+            files = files.with_rootfs(&rootfs);
+            config.connections.hostnames = Hostnames::Hosts;
+        }
+        change(&mut config);
         Self {
             root: format!("{}/", root.display()),
             engine: Engine::new(&config, files),
@@ -168,15 +179,52 @@ impl Host {
 
     /// Errors and page as one text: what stands in an expected file.
     pub(crate) fn report(&mut self, wanted: &[&str]) -> String {
+        Refused::clear();
         let page = self.page(wanted);
+        let refused = Refused::clear().replace(&self.root, "");
         let errors = self.errors();
         let told = errors
             .iter()
             .filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
         told.map(|(name, error)| format!("error: {name}: {error}\n"))
-            .chain([page])
+            .chain([refused, page])
             .collect()
     }
+}
+
+/// What textfile logs of files that it refuses: that stands nowhere else. Each thread sees its own.
+struct Refused;
+
+thread_local! {
+    static REFUSED: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl Refused {
+    /// Listens, gives what was logged since, and forgets it.
+    fn clear() -> String {
+        static LISTENS: Once = Once::new();
+        LISTENS.call_once(|| {
+            log::set_logger(&Refused).expect("no other logger in these tests");
+            log::set_max_level(log::LevelFilter::Error);
+        });
+        REFUSED.take()
+    }
+}
+
+impl log::Log for Refused {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().as_str() == Some("text file refused") {
+            let why = record.key_values().get("err".into());
+            let why = why.map_or_else(String::new, |why| why.to_string());
+            REFUSED.with_borrow_mut(|refused| refused.push_str(&format!("refused: {why}\n")));
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// The lease files that a tree may have in its folder `leases`, what wrote them, and its settings.

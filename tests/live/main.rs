@@ -1,11 +1,17 @@
 //! Against the running kernel, and against tools that nobody here wrote.
 
+mod addresses;
 mod capture;
 mod client;
+mod connections;
 mod devices;
 mod dhcp;
+mod dns;
+mod hanging;
+mod kinds;
 mod links;
 mod mounts;
+mod netns;
 mod node_exporter;
 mod process;
 mod prometheus;
@@ -15,5 +21,8 @@ mod running;
 mod sockets;
 mod sources;
 mod support;
+mod tc;
+mod tc_programs;
 mod text;
 mod textfile;
+mod textfile_output;

@@ -15,11 +15,11 @@ mount -t tmpfs -o size=64k,nr_inodes=100 'a source' "$1/local disk"
 exec 3<>/dev/fuse
 mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 dead "$1/dead"
 timeout -s KILL 1 stat -f "$1/dead" 3>&- && exit 9
-timeout -s KILL 10 "$2" --once --collector.disable-defaults --collector.filesystem 3>&-
+timeout -s KILL 20 "$2" --once --collector.disable-defaults --collector.filesystem 3>&-
 "#;
 
 #[test]
-fn a_dead_mount_is_told_and_never_asked() {
+fn a_dead_mount_is_an_error_in_the_end() {
     let directory = Directory::new();
     let root = directory.0.display().to_string();
     for name in ["local disk", "dead"] {
@@ -41,11 +41,17 @@ fn a_dead_mount_is_told_and_never_asked() {
     let dead: Vec<_> = page
         .lines()
         .filter(|line| line.contains("device=\"dead\""))
-        .filter_map(|line| line.split('{').next())
+        .filter(|line| !line.starts_with("node_filesystem_mount_info{"))
         .collect();
+    let why = format!(
+        "{{device=\"dead\",mountpoint=\"{root}/dead\",fstype=\"fuse\",device_error=\"mountpoint timeout\"}}"
+    );
     assert_eq!(
         dead,
-        ["node_filesystem_readonly", "node_filesystem_mount_info"]
+        [
+            format!("node_filesystem_device_error{why} 1"),
+            format!("node_filesystem_readonly{why} 0")
+        ]
     );
     let labels = format!("mountpoint=\"{root}/local disk\",fstype=\"tmpfs\",device_error=\"\"");
     for (family, value) in [

@@ -23,7 +23,7 @@ use crate::support::skip;
 use crate::text::LabelSet;
 use crate::text::Page;
 
-const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
+pub(crate) const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 
 /// node_exporter's collectors that weir has.
 const COLLECTORS: &[&str] = &[
@@ -289,6 +289,7 @@ fn compare_both(namespace: Option<&Namespace>) {
         ])
         // Debian leaves lo out, and the default fields grew since 1.5.0.
         .arg("--collector.netdev.device-exclude=^$")
+        .arg("--collector.netdev.address-info")
         .arg(format!("--collector.netstat.fields={NETSTAT_FIELDS}"))
         // Debian leaves out more.
         .arg(format!(
@@ -307,6 +308,7 @@ fn compare_both(namespace: Option<&Namespace>) {
         "--web.listen-address=127.0.0.1:0",
         "--web.disable-exporter-metrics",
     ]);
+    weir.arg("--collector.netdev.address-info");
     let weir = Weir::launch(weir.arg("--collector.disable-defaults").args(&collectors));
 
     // Connections that stay open, so that the readings themselves open none.

@@ -123,13 +123,17 @@ impl Namespace {
 
     /// Connects to a server inside; the connection may be used from anywhere.
     pub(crate) fn connect(&self, address: &str) -> io::Result<Client<TcpStream>> {
-        let namespace = fs::File::open(Path::new("/run/netns").join(&self.name))?;
+        self.inside(|| Client::connect(address))
+    }
+
+    /// Runs `body` in a thread of its own inside. Sockets made there stay inside.
+    pub(crate) fn inside<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+        let namespace = fs::File::open(Path::new("/run/netns").join(&self.name)).unwrap();
         thread::scope(|scope| {
-            // A thread of its own enters, and ends there.
             let inside = scope.spawn(|| {
                 let kind = Some(LinkNameSpaceType::Network);
-                move_into_link_name_space(namespace.as_fd(), kind)?;
-                Client::connect(address)
+                move_into_link_name_space(namespace.as_fd(), kind).unwrap();
+                body()
             });
             inside.join().unwrap()
         })
@@ -138,6 +142,19 @@ impl Namespace {
     /// Runs `ip` inside with these words.
     pub(crate) fn ip(&self, words: &str) {
         self.run("ip", words.split_whitespace());
+    }
+
+    /// Captures what weir reads of it; given to weir as `--path.procfs` and `--path.sysfs`, the kernel is asked nothing.
+    pub(crate) fn capture(&self) -> (Directory, [String; 2]) {
+        let directory = Directory::new();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/capture.sh");
+        self.run("sh", [script.as_ref(), directory.0.as_os_str()]);
+        let root = directory.0.display();
+        let paths = [
+            format!("--path.procfs={root}/proc"),
+            format!("--path.sysfs={root}/sys"),
+        ];
+        (directory, paths)
     }
 
     /// Runs a program inside and gives what it wrote.
@@ -201,8 +218,13 @@ impl Weir {
 
     /// Starts a prepared command and waits until its log tells the address.
     pub(crate) fn launch(command: &mut Command) -> Self {
+        Self::launch_with(command, Stdio::null())
+    }
+
+    /// The same with a standard input.
+    pub(crate) fn launch_with(command: &mut Command, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

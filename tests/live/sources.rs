@@ -230,7 +230,8 @@ fn a_database_that_sqlite3_writes_meanwhile() {
             });
             while !writer.is_finished() {
                 let page = weir.scrape();
-                assert_eq!(success(&page, "lease_rows"), Some(1.0), "{mode}");
+                let said: Vec<_> = weir.log.try_iter().collect();
+                assert_eq!(success(&page, "lease_rows"), Some(1.0), "{mode}: {said:?}");
                 let now = rows(&page).unwrap_or_default();
                 assert!(now >= last || last == 300.0, "{mode}: {last} {now}");
                 assert_eq!(now % 2.0, 0.0, "{mode}: half a transaction");

@@ -10,6 +10,7 @@ fn mount<'a>(point: &'a str, kind: &'a str) -> Mount<'a> {
     Mount {
         major: 0,
         minor: 1,
+        root: b"/",
         point: point.as_bytes(),
         kind: kind.as_bytes(),
         source: b"none",
@@ -105,20 +106,95 @@ fn below_another_root_paths_are_stripped_and_errors_told() {
         mount("/host/no such place", "ext4"),
         mount("/host/nfs", "nfs"),
     ];
+    let text = pushed(&mut collector(), &files, &mounts);
+    for labels in [
+        "mountpoint=\"/no such place\",fstype=\"ext4\"",
+        "mountpoint=\"/nfs\",fstype=\"nfs\"",
+    ] {
+        let error = format!(
+            "node_filesystem_device_error{{device=\"none\",{labels},device_error=\"no such file or directory\"}} 1\n"
+        );
+        assert!(text.contains(&error), "{error}{text}");
+    }
+    assert!(!text.contains("node_filesystem_size_bytes"));
+}
+
+/// Answers of other threads are waited for.
+fn collector() -> Filesystem {
     let config = Config::default();
-    let collector = Filesystem {
+    Filesystem {
         points: config.filesystem_mount_points_exclude,
         types: config.filesystem_types_exclude,
-    };
+        remote: Remote::new(STUCK),
+    }
+}
+
+fn pushed(collector: &mut Filesystem, files: &Files, mounts: &[Mount<'_>]) -> String {
     let mut batch = Batch::default();
-    collector.push(&files, &mounts, &mut batch);
+    collector.push(files, mounts, &mut batch);
     let mut text = Vec::new();
     crate::exposition::encode(&batch, &mut text);
-    let text = String::from_utf8(text).expect("UTF-8");
-    let error = "node_filesystem_device_error{device=\"none\",mountpoint=\"/no such place\",fstype=\"ext4\",\
-        device_error=\"no such file or directory\"} 1\n";
-    assert!(text.contains(error), "{text}");
-    assert_eq!(text.matches("node_filesystem_device_error{").count(), 1);
-    assert!(!text.contains("node_filesystem_size_bytes"));
-    assert!(text.contains("mountpoint=\"/nfs\""));
+    String::from_utf8(text).expect("UTF-8")
+}
+
+/// How many remote mounts a page tells the size of; a mount is a directory of this machine's /proc.
+fn asked_remotely(collector: &mut Filesystem, mounts: &[Mount<'_>]) -> usize {
+    let files = Files::open(Path::new("/proc"), Path::new("/sys"))
+        .expect("this machine has both")
+        .with_rootfs(Path::new("/proc"));
+    let page = pushed(collector, &files, mounts);
+    page.matches("node_filesystem_size_bytes{").count()
+}
+
+#[test]
+fn remote_mounts_are_asked_by_threads_which_are_few_and_end() {
+    let mut collector = collector();
+    let nfs = mount("/self", "nfs");
+    assert_eq!(
+        asked_remotely(&mut collector, &[nfs, mount("/tty", "autofs")]),
+        1
+    );
+    assert_eq!(collector.remote.threads(), 1);
+    assert_eq!(asked_remotely(&mut collector, &[nfs]), 1);
+    assert_eq!(collector.remote.threads(), 1, "the same thread");
+    // Under another name it is told once more, and asked once.
+    let other = Mount {
+        source: b"other",
+        ..nfs
+    };
+    assert_eq!(asked_remotely(&mut collector, &[nfs, other]), 2);
+    assert_eq!(collector.remote.threads(), 1, "the same thread for both");
+    // What is mounted anew at the same place has another device.
+    let many = u64::try_from(remote::THREADS).expect("a few") + 3;
+    let many: Vec<_> = (10..10 + many)
+        .map(|minor| Mount { minor, ..nfs })
+        .collect();
+    let named: Vec<_> = many
+        .iter()
+        .map(|mount| format!("server{}", mount.minor))
+        .collect();
+    let many: Vec<_> = many
+        .iter()
+        .zip(&named)
+        .map(|(mount, name)| Mount {
+            source: name.as_bytes(),
+            ..*mount
+        })
+        .collect();
+    // The first one's thread may take its time to end, and counts until then.
+    let told = asked_remotely(&mut collector, &many);
+    assert!(
+        (remote::THREADS - 1..=remote::THREADS).contains(&told),
+        "{told}"
+    );
+    assert!(collector.remote.threads() <= remote::THREADS);
+    asked_remotely(&mut collector, &[]);
+    let begun = std::time::Instant::now();
+    while collector.remote.threads() > 0 {
+        assert!(
+            begun.elapsed() < 4 * STUCK,
+            "threads of mounts that are gone"
+        );
+        std::thread::yield_now();
+    }
 }

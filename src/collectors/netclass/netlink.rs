@@ -23,6 +23,7 @@ use super::sysfs::read_text;
 use crate::collectors::CollectError;
 use crate::collectors::Context;
 use crate::devices::keep_lowest;
+use crate::devices::kinds::has_link;
 use crate::files::Attributes;
 use crate::files::FileError;
 use crate::files::Files;
@@ -85,7 +86,9 @@ impl Netclass {
             .into_iter()
             .peekable();
         let mut shown: Vec<&Link> = links.iter().collect();
-        shown.retain(|link| !self.ignored.is_match(&printable(&link.name)));
+        shown.retain(|link| {
+            !self.ignored.is_match(&printable(&link.name)) && !has_link(self.kinds, link)
+        });
         let index = |link: &&Link| Some(u64::from(link.ifindex));
         context.left_out = Some(keep_lowest(&mut shown, self.limit, index));
         for link in shown {

@@ -13,6 +13,7 @@ use crate::collectors::CollectError;
 use crate::collectors::Context;
 use crate::devices::ifindex;
 use crate::devices::keep_lowest;
+use crate::devices::kinds::Excluded;
 use crate::files::Attributes;
 use crate::files::FileError;
 use crate::metric::Batch;
@@ -29,7 +30,11 @@ impl Netclass {
         let Some(mut entries) = files.sys_entries("class/net")? else {
             return Ok(());
         };
-        entries.retain(|entry| !self.ignored.is_match(&printable(entry.as_encoded_bytes())));
+        let excluded = Excluded::new(self.kinds, &[], files);
+        entries.retain(|entry| {
+            let name = entry.as_encoded_bytes();
+            !self.ignored.is_match(&printable(name)) && !excluded.has(name)
+        });
         let index = |entry: &OsString| ifindex(files, entry.as_encoded_bytes());
         if entries.len() > self.limit {
             entries.retain(|entry| index(entry).is_some());

@@ -107,7 +107,8 @@ fn no_series_and_no_type_line_twice() {
     let mut batch = Batch::default();
     let mut taken = Taken::default();
     for file in ["1", "2"] {
-        taken.read(&tree.path(&format!("text/{file}.prom")), &mut batch);
+        let path = tree.path(&format!("text/{file}.prom"));
+        taken.read(&reader::read(path), &mut batch);
     }
     assert_eq!((batch.families().len(), batch.samples().len()), (1, 2));
 }
@@ -150,7 +151,7 @@ fn what_is_no_regular_file_or_too_large_is_refused() {
     assert_eq!(again(&tree, &mut *collector), refused, "a FIFO");
     fs::remove_file(&odd).expect("a FIFO");
     let large = fs::File::create(&odd).expect("a file");
-    large.set_len(FILE as u64 + 1).expect("a hole");
+    large.set_len(reader::FILE as u64 + 1).expect("a hole");
     assert_eq!(again(&tree, &mut *collector), refused, "too large");
 }
 

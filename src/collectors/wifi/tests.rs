@@ -2,6 +2,9 @@ use super::super::tree::Tree;
 use super::*;
 use crate::exposition;
 
+/// The families that each station has a series of.
+const OF_STATION: usize = 12;
+
 fn samples(batch: &Batch) -> String {
     let mut text = Vec::new();
     exposition::encode(batch, &mut text);
@@ -94,13 +97,22 @@ fn the_lowest_addresses_stay_and_one_told_twice_is_there_once() {
         stations.add(&station(last));
     }
     let mut batch = Batch::default();
-    assert_eq!(stations.write("wlan0", &mut batch), 2 * OF_STATION);
+    assert_eq!(stations.write("wlan0", &mut batch), 2);
     let text = samples(&batch);
     assert_eq!(text.lines().count(), 2 * OF_STATION);
     assert!(text.contains(":01\"") && text.contains(":05\"") && !text.contains(":07\""));
     let mut full = Stations::new(0);
     full.add(&station(1));
-    assert_eq!(full.write("wlan1", &mut Batch::default()), OF_STATION);
+    assert_eq!(full.write("wlan1", &mut Batch::default()), 1);
+}
+
+#[test]
+fn the_devices_with_the_lowest_indexes_stay() {
+    let found = [("wlan0", 9), ("wlan1", 3), ("wlan2", 4)];
+    let devices = found.map(|(name, index)| (name.as_bytes().to_vec(), (index, 0)));
+    let (kept, left_out) = lowest(devices.into(), 2);
+    let names: Vec<_> = kept.iter().map(|(name, _)| printable(name)).collect();
+    assert_eq!((names, left_out), (vec!["wlan1".into(), "wlan2".into()], 1));
 }
 
 #[test]
@@ -128,7 +140,7 @@ fn the_running_kernel_answers_or_has_none() {
     let mut batch = Batch::default();
     // A kernel without wireless devices has the family or not; an emulator refuses the socket.
     if let Some(kernel) = Nl80211::find().expect("an answer") {
-        assert_eq!(from_netlink(kernel, &mut batch), Ok(0));
+        assert_eq!(from_netlink(kernel, DEVICES, &mut batch), Ok(0));
     } else {
         assert_eq!(samples(&batch), "");
     }

@@ -60,7 +60,13 @@ fn short_empty_and_only_comments() {
     assert_eq!(families(b"# x\n\n#\n").map(|read| read.len()), Ok(0));
     assert_eq!(families(b"a 1\n").map(|read| read.len()), Ok(1));
     // HELP alone has no sample and is no error.
-    assert_eq!(families(b"# HELP a\n").map(|read| read.len()), Ok(1));
+    assert_eq!(families(b"# HELP a b\n").map(|read| read.len()), Ok(1));
+    for nothing in ["# HELP\n", "# TYPE \n", "# HELP a \n", "# TYPE a\n"] {
+        let text = format!("{nothing}# TYPE a gauge\n# HELP a b\na 1\n");
+        let read = families(text.as_bytes()).expect("a comment");
+        assert_eq!(read[0].kind, Some(Type::Gauge), "{nothing}");
+        assert_eq!(read[0].help.as_deref(), Some("b"), "{nothing}");
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn garbling_never_panics() {
 
 #[test]
 fn the_request_is_what_the_kernel_reads() {
-    let bytes: [u8; 76] = request(&body()).message().try_into().unwrap();
+    let bytes: [u8; 76] = request(&body(ALL_STATES)).message().try_into().unwrap();
     assert_eq!(word(&bytes, 0), 76);
     assert_eq!((half(&bytes, 4), half(&bytes, 6)), (18, 0x301));
     assert_eq!((word(&bytes, 8), word(&bytes, 12)), (1, 0));

@@ -27,7 +27,7 @@ pub(super) struct Facts {
 /// A survey of the namespace that this thread is in.
 pub(super) fn survey(source: SocketsSource, procfs: &Path) -> (Source, Facts) {
     let files = Files::open(procfs, Path::new("/sys")).unwrap();
-    let mut sockets = Sockets::new(source);
+    let mut sockets = Sockets::new(source, None);
     let survey = sockets.survey(&files).unwrap();
     assert_eq!(survey.unknown_states(), 0);
     let states = STATES

@@ -1,0 +1,142 @@
+//! What the TC programs cost: each run many times in the kernel on one packet (BPF_PROG_TEST_RUN), with everything hot.
+//!
+//! Measured with weir's own map and an entry for the device. The kernel's loop around the program is in the figures, and
+//! is shown by a program that does nothing.
+
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+
+use weir::sys::bpf::BpfError;
+use weir::sys::bpf::prog_load;
+use weir::sys::bpf::prog_test_run;
+use weir::tc::Programs;
+use weir::tc::TcError;
+
+use crate::report::Goals;
+
+/// The most that a base program may take, in nanoseconds per packet.
+const CEILING: f64 = 60.0;
+/// Runs behind one figure, some 10 ms.
+const RUNS: u32 = 200_000;
+/// Figures of which the median is taken.
+const ROUNDS: usize = 21;
+/// Where BPF_PROG_TEST_RUN has packets pass, and what they begin with.
+const LOOPBACK: u32 = 1;
+const ETHERNET: u32 = 14;
+/// `r0 = -1; exit`: what comes next decides.
+const NOTHING: [(u8, i32); 2] = [(0xb7, -1), (0x95, 0)];
+
+/// A packet, and `gso_segs` of its context.
+struct Packet {
+    name: &'static str,
+    bytes: Vec<u8>,
+    gso_segs: u32,
+}
+
+/// Prints the table, and judges the base programs.
+pub(crate) fn goals(goals: &mut Goals) {
+    if let Err(error) = measure(goals) {
+        goals.missing(&format!("TC programs: {error}"));
+    }
+}
+
+fn measure(goals: &mut Goals) -> Result<(), TcError> {
+    let nothing = NOTHING.map(|(operation, value)| {
+        let [a, b, c, d] = value.to_ne_bytes();
+        [operation, 0, 0, 0, a, b, c, d]
+    });
+    let nothing = prog_load("nothing", &nothing, c"MIT")?;
+    let [base, protocols] = [Programs::load(false)?, Programs::load(true)?];
+    for programs in [&base, &protocols] {
+        programs.add(LOOPBACK, ETHERNET)?;
+    }
+    let programs = [
+        ("nothing", nothing.as_fd()),
+        ("base, ingress", base.ingress()),
+        ("base, egress", base.egress()),
+        ("protocols, ingress", protocols.ingress()),
+        ("protocols, egress", protocols.egress()),
+    ];
+    let packets = packets();
+    let mut figures = vec![Vec::new(); programs.len() * packets.len()];
+    // The first round warms up and does not count; what disturbs the machine disturbs all.
+    for round in 0..=ROUNDS {
+        let pairs = programs
+            .iter()
+            .flat_map(|program| packets.iter().map(move |packet| (program, packet)));
+        for (((_, program), packet), figures) in pairs.zip(&mut figures) {
+            let found = nanoseconds(*program, packet)?;
+            if round > 0 {
+                figures.push(found);
+            }
+        }
+    }
+    print!("\n### TC programs: nanoseconds per packet\n\n| program |");
+    packets
+        .iter()
+        .for_each(|packet| print!(" {} |", packet.name));
+    println!("\n|---|{}", "---:|".repeat(packets.len()));
+    for ((name, _), row) in programs.iter().zip(figures.chunks_mut(packets.len())) {
+        let medians: Vec<f64> = row.iter_mut().map(|figures| median(figures)).collect();
+        let cells: String = medians
+            .iter()
+            .map(|found| format!(" {found:.0} |"))
+            .collect();
+        println!("| {name} |{cells}");
+        if name.starts_with("base") {
+            // Of the usual packet, the first one.
+            let found = medians.first().copied().unwrap_or(f64::INFINITY);
+            goals.at_most(&format!("TC program, {name}, ns a packet"), CEILING, found);
+        }
+    }
+    Ok(())
+}
+
+fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures
+        .get(figures.len() / 2)
+        .copied()
+        .unwrap_or(f64::INFINITY)
+}
+
+fn nanoseconds(program: BorrowedFd<'_>, packet: &Packet) -> Result<f64, BpfError> {
+    // `struct __sk_buff`, of which `gso_segs` begins at byte 164.
+    let mut context = [0; 192];
+    if let Some(field) = context.get_mut(164..168) {
+        field.copy_from_slice(&packet.gso_segs.to_ne_bytes());
+    }
+    let run = prog_test_run(program, &packet.bytes, &context, RUNS)?;
+    Ok(f64::from(run.nanoseconds))
+}
+
+/// TCP with timestamps over IPv4, as one packet and as one that stands for three; over IPv6; and a datagram.
+fn packets() -> [Packet; 4] {
+    let ipv4 = |protocol: u8| {
+        let mut header = [0; 20];
+        (header[0], header[9]) = (0x45, protocol);
+        header.to_vec()
+    };
+    let mut ipv6 = [0; 40];
+    (ipv6[0], ipv6[6]) = (0x60, 6);
+    let mut tcp = [0; 32];
+    tcp[12] = 0x80;
+    let packet = |name, ether_type: u16, header: &[u8], rest: &[u8], gso_segs| {
+        let mut bytes = vec![0; 12];
+        bytes.extend(ether_type.to_be_bytes());
+        bytes.extend(header);
+        bytes.extend(rest);
+        bytes.resize(1500, 0);
+        Packet {
+            name,
+            bytes,
+            gso_segs,
+        }
+    };
+    [
+        packet("TCP", 0x0800, &ipv4(6), &tcp, 1),
+        packet("three as one", 0x0800, &ipv4(6), &tcp, 3),
+        packet("IPv6", 0x86dd, &ipv6, &tcp, 1),
+        packet("UDP", 0x0800, &ipv4(17), &[], 1),
+    ]
+}

@@ -1,0 +1,343 @@
+//! Tests of the message format, with messages written byte by byte: what writes questions must not make the answers.
+
+use super::*;
+use std::time::Duration;
+use std::time::Instant;
+
+const ID: u16 = 0x1234;
+const NAME: &str = "www.example";
+
+/// Flags of an ordinary answer: response, recursion desired and available.
+const FINE: u16 = 0x8180;
+const TRUNCATED: u16 = 0x0200;
+
+/// A pointer to the name in the question.
+const ASKED: &[u8] = &[0xc0, 12];
+
+fn name(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in text.split('.').filter(|label| !label.is_empty()) {
+        bytes.push(u8::try_from(label.len()).unwrap());
+        bytes.extend(label.bytes());
+    }
+    bytes.push(0);
+    bytes
+}
+
+fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
+    let mut bytes = owner.to_vec();
+    bytes.extend(kind.to_be_bytes());
+    bytes.extend(1u16.to_be_bytes());
+    bytes.extend(ttl.to_be_bytes());
+    bytes.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn message(flags: u16, kind: u16, answers: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = ID.to_be_bytes().to_vec();
+    bytes.extend(flags.to_be_bytes());
+    for count in [1, answers.len(), 0, 0] {
+        bytes.extend(u16::try_from(count).unwrap().to_be_bytes());
+    }
+    bytes.extend(name(NAME));
+    bytes.extend(kind.to_be_bytes());
+    bytes.extend(1u16.to_be_bytes());
+    bytes.extend(answers.concat());
+    bytes
+}
+
+fn values(bytes: &[u8], kind: RecordType) -> Result<(Vec<String>, Option<u32>), Reason> {
+    match read(bytes, ID, NAME, kind) {
+        Read::Answer(answer) => answer.values.map(|values| {
+            let values = values.into_iter();
+            let text = values.map(|value| String::from_utf8(value).unwrap());
+            (text.collect(), answer.ttl)
+        }),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_question_is_what_rfc_1035_and_6891_say() {
+    let plain = question(ID, NAME, RecordType::Srv, false).unwrap();
+    let mut expected = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    expected.extend(name(NAME));
+    expected.extend([0, 33, 0, 1]);
+    assert_eq!(plain, expected);
+    let edns = question(ID, NAME, RecordType::Srv, true).unwrap();
+    expected[11] = 1;
+    expected.extend([0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(edns, expected);
+    let root = question(ID, ".", RecordType::Ns, false).unwrap();
+    assert_eq!(root[12..], [0, 0, 2, 0, 1]);
+}
+
+#[test]
+fn values_of_every_type() {
+    let mx = [&[0, 10][..], &name("Mail.Example")].concat();
+    let srv = [&[0, 1, 0, 5, 1, 187][..], &name("host")].concat();
+    let soa = [
+        &name("ns")[..],
+        &name("root"),
+        &2_024_010_101u32.to_be_bytes(),
+        &[0; 16],
+    ]
+    .concat();
+    for (kind, code, data, expected) in [
+        (RecordType::A, 1, vec![192, 0, 2, 1], "192.0.2.1"),
+        (RecordType::Ns, 2, name("NS.example"), "ns.example"),
+        (RecordType::Cname, 5, name(""), "."),
+        (RecordType::Soa, 6, soa, "2024010101"),
+        (
+            RecordType::Ptr,
+            12,
+            name("a b.ex\\ample"),
+            "a\\032b.ex\\092ample",
+        ),
+        (RecordType::Mx, 15, mx, "10 mail.example"),
+        (
+            RecordType::Txt,
+            16,
+            b"\x03v=1\x00\x05 -all".to_vec(),
+            "v=1 -all",
+        ),
+        (
+            RecordType::Aaaa,
+            28,
+            vec![0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+            "2001:db8::1",
+        ),
+        (RecordType::Srv, 33, srv, "1 5 443 host"),
+    ] {
+        let bytes = message(FINE, code, &[record(ASKED, code, 300, &data)]);
+        assert_eq!(
+            values(&bytes, kind),
+            Ok((vec![expected.to_string()], Some(300))),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn a_text_that_is_not_utf8_is_its_bytes() {
+    let bytes = message(FINE, 16, &[record(ASKED, 16, 1, b"\x02\xff\xfe")]);
+    let Read::Answer(answer) = read(&bytes, ID, NAME, RecordType::Txt) else {
+        panic!("no answer");
+    };
+    assert_eq!(answer.values, Ok(vec![vec![0xff, 0xfe]]));
+}
+
+#[test]
+fn names_lead_to_names_in_any_order() {
+    let first = record(ASKED, 5, 60, &name("One.example"));
+    let second = record(&name("one.EXAMPLE"), 5, 30, &name("two.example"));
+    let last = record(&name("two.example"), 1, 600, &[192, 0, 2, 1]);
+    let stranger = record(&name("other.example"), 1, 5, &[192, 0, 2, 9]);
+    let bytes = message(FINE, 1, &[last, stranger, second, first.clone()]);
+    let expected = Ok((vec!["192.0.2.1".to_string()], Some(30)));
+    assert_eq!(values(&bytes, RecordType::A), expected);
+    // Asked for the alias itself, nothing is followed.
+    let bytes = message(FINE, 5, std::slice::from_ref(&first));
+    let expected = Ok((vec!["one.example".to_string()], Some(60)));
+    assert_eq!(values(&bytes, RecordType::Cname), expected);
+    let dangling = message(FINE, 1, std::slice::from_ref(&first));
+    assert_eq!(values(&dangling, RecordType::A), Err(Reason::Nodata));
+    let back = record(&name("one.example"), 5, 60, ASKED);
+    let circle = message(FINE, 1, &[first, back]);
+    assert_eq!(values(&circle, RecordType::A), Err(Reason::Nodata));
+}
+
+#[test]
+fn a_time_to_live_with_its_highest_bit_is_zero() {
+    let bytes = message(FINE, 1, &[record(ASKED, 1, 0x8000_0001, &[192, 0, 2, 1])]);
+    let expected = Ok((vec!["192.0.2.1".to_string()], Some(0)));
+    assert_eq!(values(&bytes, RecordType::A), expected);
+}
+
+#[test]
+fn codes_and_empty_answers() {
+    for (code, reason) in [
+        (1, Reason::Formerr),
+        (2, Reason::Servfail),
+        (3, Reason::Nxdomain),
+        (4, Reason::Rcode),
+        (5, Reason::Refused),
+        (0, Reason::Nodata),
+        (15, Reason::Rcode),
+    ] {
+        let bytes = message(FINE | code, 1, &[]);
+        assert_eq!(values(&bytes, RecordType::A), Err(reason), "{code}");
+    }
+    let other = message(FINE, 1, &[record(ASKED, 16, 1, b"\x01x")]);
+    assert_eq!(values(&other, RecordType::A), Err(Reason::Nodata));
+}
+
+#[test]
+fn only_the_answer_to_the_question_is_believed() {
+    let fine = message(FINE, 1, &[record(ASKED, 1, 1, &[192, 0, 2, 1])]);
+    let foreign = |bytes: &[u8]| read(bytes, ID, NAME, RecordType::A) == Read::Foreign;
+    assert!(!foreign(&fine));
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = fine.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    assert!(foreign(&changed(1, 0x35)), "another id");
+    assert!(foreign(&changed(2, 0x01)), "a question");
+    assert!(foreign(&changed(2, 0x91)), "another opcode");
+    assert!(foreign(&changed(5, 0)), "no question");
+    assert!(foreign(&changed(5, 2)), "two questions");
+    assert!(foreign(&changed(13, b'x')), "another name");
+    assert!(!foreign(&changed(13, b'W')), "the name in other letters");
+    let kind_and_class = 12 + name(NAME).len();
+    assert!(foreign(&changed(kind_and_class + 1, 28)), "another type");
+    assert!(foreign(&changed(kind_and_class + 3, 3)), "another class");
+    assert!(foreign(b""), "empty");
+    // One that understands nothing repeats nothing.
+    let helpless = [&fine[..3], &[1, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    assert_eq!(values(&helpless, RecordType::A), Err(Reason::Formerr));
+}
+
+#[test]
+fn an_answer_that_was_cut_is_asked_for_again() {
+    let whole = message(FINE | TRUNCATED, 1, &[record(ASKED, 1, 1, &[192, 0, 2, 1])]);
+    let end = 12 + name(NAME).len() + 4;
+    for length in end..=whole.len() {
+        assert_eq!(
+            read(&whole[..length], ID, NAME, RecordType::A),
+            Read::Truncated
+        );
+    }
+}
+
+/// What an answer with all kinds of records, pointers and options looks like.
+fn rich() -> Vec<u8> {
+    let mut answers = vec![
+        record(ASKED, 5, 60, &[3, b'o', b'n', b'e', 0xc0, 16]),
+        record(&[3, b'o', b'n', b'e', 0xc0, 16], 1, 30, &[192, 0, 2, 1]),
+        record(&name("x"), 16, 1, b"\x02ab\x00"),
+        record(&name("x"), 33, 1, &[0, 0, 0, 5, 1, 187, 0xc0, 12]),
+        record(
+            &name("x"),
+            6,
+            1,
+            &[[0xc0, 12, 0xc0, 16].as_slice(), &[1; 20]].concat(),
+        ),
+        record(&name("x"), 47, 1, b"\x01a\x00\x00\x01\x40"),
+        record(&name("x"), 65, 1, b"\x00\x01\x00\x00\x01\x00\x03\x02h2"),
+        record(
+            &name("x"),
+            46,
+            1,
+            &[[0, 1, 8, 2].as_slice(), &[0; 14], &name("e"), &[9; 8]].concat(),
+        ),
+    ];
+    answers.push(record(&[0], 41, 0, &[0, 10, 0, 2, 1, 2]));
+    let mut bytes = message(FINE, 1, &answers);
+    // The last is an additional record.
+    bytes[7] -= 1;
+    bytes[11] = 1;
+    bytes
+}
+
+#[test]
+fn every_cut_and_every_garbled_byte() {
+    let whole = rich();
+    let expected = Ok((vec!["192.0.2.1".to_string()], Some(30)));
+    assert_eq!(values(&whole, RecordType::A), expected);
+    for cut in 0..whole.len() {
+        let read = read(&whole[..cut], ID, NAME, RecordType::A);
+        assert!(
+            matches!(read, Read::Foreign | Read::Malformed),
+            "cut at {cut}: {read:?}"
+        );
+    }
+    for at in 0..whole.len() {
+        for byte in 0..=u8::MAX {
+            let mut garbled = whole.clone();
+            garbled[at] = byte;
+            // Of whatever type a record has become, some byte makes it the one that is asked for.
+            let other = (at + usize::from(byte)) % RecordType::ALL.len();
+            for kind in [RecordType::A, RecordType::ALL[other]] {
+                let _ = read(&garbled, ID, NAME, kind);
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_struck_at_random() {
+    let whole = rich();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 40).unwrap() % below.max(1)
+    };
+    for _ in 0..20_000 {
+        let mut struck = whole.clone();
+        for _ in 0..=random(6) {
+            let at = 2 + random(struck.len() - 2);
+            struck[at] = u8::try_from(random(256)).unwrap();
+        }
+        struck.truncate(12 + random(whole.len()));
+        let _ = read(&struck, ID, NAME, RecordType::A);
+    }
+}
+
+#[test]
+fn pointers_that_turn_in_circles() {
+    let begin = 12 + name(NAME).len() + 4;
+    let here = |offset: usize| {
+        let pointer = 0xc000 | u16::try_from(offset).unwrap();
+        pointer.to_be_bytes().to_vec()
+    };
+    let itself = here(begin);
+    let forward = here(begin + 40);
+    let label_then_itself = [&[1, b'a'][..], &here(begin)].concat();
+    for owner in [itself, forward, label_then_itself] {
+        let bytes = message(FINE, 1, &[record(&owner, 1, 1, &[192, 0, 2, 1])]);
+        assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
+    }
+}
+
+/// The largest message, whose names are one pointer after another: the longest work that a message can make.
+#[test]
+fn long_chains_of_pointers_end_soon() {
+    let mut bytes = message(FINE, 1, &[]);
+    // The data of one record holds pointers, each to the one before it.
+    let begin = bytes.len() + 11;
+    let mut data = vec![0u8, 0];
+    for step in 1..4000 {
+        let offset = u16::try_from(begin + 2 * (step - 1)).unwrap();
+        let offset = if step == 1 { 12 } else { offset };
+        data.extend((0xc000 | offset).to_be_bytes());
+    }
+    let last = begin + data.len() - 2;
+    bytes.extend(record(&[0], 10, 1, &data));
+    let owner = (0xc000 | u16::try_from(last).unwrap()).to_be_bytes();
+    let mut count = 1u16;
+    while bytes.len() < LARGEST - 16 {
+        bytes.extend(record(&owner, 1, 1, &[1, 2, 3, 4]));
+        count += 1;
+    }
+    bytes[6..8].copy_from_slice(&count.to_be_bytes());
+    assert!(count > 500);
+    let begun = Instant::now();
+    // Every one of them leads to the name that was asked for in the end.
+    let (values, _) = values(&bytes, RecordType::A).unwrap();
+    assert_eq!(values.len(), usize::from(count) - 1);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    bytes.resize(LARGEST + 1, 0);
+    assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
+}
+
+#[test]
+fn a_header_that_promises_too_much_gets_no_room() {
+    let mut bytes = message(FINE, 1, &[]);
+    bytes[6..12].fill(0xff);
+    assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
+}
