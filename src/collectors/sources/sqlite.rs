@@ -1,10 +1,11 @@
 //! Rows of a query of an SQLite database, read while another program may write it.
 //!
 //! The database is opened for reading only, each time anew: it may have been replaced. A writer that holds it is waited for
-//! [`BUSY`], and a query that takes longer than [`LONGEST`] is given up.
+//! for a second, and a query that takes longer than [`LONGEST`] is given up.
 
 use std::fmt;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -18,8 +19,10 @@ use crate::files::watched;
 use crate::parse::measure;
 use crate::parse::printable;
 
-/// How long a lock is waited for.
-const BUSY: Duration = Duration::from_millis(500);
+/// How often a lock is tried, and after what time again: for a second in all. SQLite's own handler tries ten times a second
+/// after a while, which finds no gap between the transactions of a busy writer.
+const TRIES: i32 = 200;
+const BUSY: Duration = Duration::from_millis(5);
 /// How long a query may take.
 const LONGEST: Duration = Duration::from_secs(5);
 /// After how many of its steps SQLite is asked whether it is time to give up.
@@ -68,7 +71,10 @@ impl fmt::Display for Wrong {
 fn ask(path: &Path, query: &str, taken: &[String]) -> Result<Content, Wrong> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_handler(Some(|tried| {
+        thread::sleep(BUSY);
+        tried < TRIES
+    }))?;
     let end = Instant::now() + LONGEST;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
     let mut statement = connection.prepare(query)?;
