@@ -188,7 +188,8 @@ fn a_database_that_sqlite3_writes_meanwhile() {
     let path = directory.0.join("leases.db");
     let sqlite3 = |text: &str| {
         let mut child = Command::new("sqlite3")
-            .arg("-batch")
+            // In the mode DELETE a writer waits for readers, which it does only when told.
+            .args(["-batch", "-cmd", ".timeout 10000"])
             .arg(&path)
             .stdin(Stdio::piped())
             .spawn()
@@ -239,6 +240,10 @@ fn a_database_that_sqlite3_writes_meanwhile() {
             }
         });
         wait_until("all rows", || rows(&weir.scrape()) == Some(300.0));
+    }
+    // What is in the write-ahead log would still be read.
+    for end in ["-wal", "-shm"] {
+        let _ = fs::remove_file(directory.0.join(format!("leases.db{end}")));
     }
     fs::write(&path, "no database").unwrap();
     wait_until("an error", || {
