@@ -7,6 +7,7 @@ pub mod dhcp;
 pub mod dns;
 pub mod node;
 pub mod sections;
+pub mod sources;
 mod spelling;
 pub mod yaml;
 
@@ -136,6 +137,8 @@ pub struct Config {
     pub tc_protocols: bool,
     /// The DHCP servers whose leases are counted.
     pub dhcp: dhcp::Dhcp,
+    /// Numbers that are read from files.
+    pub sources: Vec<sources::Source>,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -402,6 +405,7 @@ impl Default for Config {
             tc_active_only: false,
             tc_protocols: false,
             dhcp: dhcp::Dhcp::default(),
+            sources: Vec::new(),
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -5,6 +5,8 @@
 use std::path::Path;
 
 use crate::collectors::ALL;
+use crate::collectors::is_node_exporters;
+use crate::collectors::textfile;
 use crate::config::Config;
 use crate::config::node::Entry;
 use crate::config::node::Node;
@@ -105,6 +107,7 @@ fn take(
     if let Some(section) = SECTIONS.iter().find(|section| section.key == name) {
         let before = wrong.len();
         (section.read)(&entry.node, scratch, wrong);
+        refuse_our_names(scratch, wrong);
         if wrong.len() == before {
             given.sections.push((section, entry.node.clone()));
         }
@@ -131,6 +134,18 @@ fn take(
         return Ok(());
     }
     Err(wrong_key(entry, unknown(name, &entry.node)))
+}
+
+/// A source never redefines a family of weir's own, which are known here but not where the section is read.
+fn refuse_our_names(scratch: &mut Config, wrong: &mut Vec<Wrong>) {
+    for source in std::mem::take(&mut scratch.sources) {
+        if textfile::is_ours(&source.metric) || is_node_exporters(&source.metric) {
+            let found = format!("expected no family of weir's own, found {}", source.metric);
+            let mut error = Wrong::at(source.place, found);
+            error.key = "metric".to_string();
+            wrong.push(error);
+        }
+    }
 }
 
 fn wrong_key(entry: &Entry, text: String) -> Wrong {

@@ -24,6 +24,7 @@ pub mod network_route;
 pub mod qdisc;
 pub mod sockstat;
 pub mod softnet;
+pub mod sources;
 pub mod stat;
 pub mod tc;
 pub mod tcpstat;
@@ -84,6 +85,7 @@ pub static ALL: &[&Spec] = &[
     &qdisc::SPEC,
     &sockstat::SPEC,
     &softnet::SPEC,
+    &sources::SPEC,
     &stat::SPEC,
     &tc::SPEC,
     &tcpstat::SPEC,

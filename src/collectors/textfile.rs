@@ -211,6 +211,12 @@ impl Taken {
         let mark = batch.mark();
         let full = || families.iter().filter(|family| !family.samples.is_empty());
         full().try_for_each(|family| self.check(family))?;
+        let taken = |name: &str| batch.families().iter().any(|family| family.name == name);
+        let is_foreign = |name: &str| !self.families.contains_key(name) && taken(name);
+        if let Some(family) = full().find(|family| is_foreign(family.name)) {
+            let name = family.name;
+            return Err(format!("{name}: expected no family of a configured source"));
+        }
         let count: usize = full().map(|family| family.samples.len()).sum();
         if self.series.len() + count > SERIES {
             self.left_out += count;
@@ -311,7 +317,8 @@ pub fn is_ours(name: &str) -> bool {
         || ALL
             .iter()
             .flat_map(|spec| spec.declared())
-            .filter(|desc| !std::ptr::eq(*desc, &raw const FOREIGN))
+            // Names that files and the configuration decide, here and in `sources`.
+            .filter(|desc| !desc.name.starts_with('<'))
             .any(|desc| Spec::fits(&desc.name, name))
 }
 

@@ -3,6 +3,7 @@
 
 mod dhcp;
 mod dns;
+mod sources;
 
 use super::Config;
 use super::node::Node;
@@ -25,5 +26,9 @@ pub static SECTIONS: &[Section] = &[
     Section {
         key: "dns",
         read: dns::read,
+    },
+    Section {
+        key: "sources",
+        read: sources::read,
     },
 ];

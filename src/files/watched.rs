@@ -27,6 +27,7 @@ pub struct Stamp {
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+    blocks: u64,
 }
 
 impl Stamp {
@@ -37,6 +38,7 @@ impl Stamp {
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
+            blocks: metadata.blocks(),
         }
     }
 
@@ -44,6 +46,13 @@ impl Stamp {
     #[must_use]
     pub fn modified(&self) -> i64 {
         self.modified.0
+    }
+
+    /// Whether what it holds is stored somewhere. The kernel makes up what stands in the files of /proc, /sys and cgroups when
+    /// they are read, and their stamps never change.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.blocks > 0
     }
 
     /// Whether it was written so short a time ago that another write could leave the same stamp: kernels tell the time of
@@ -148,6 +157,19 @@ mod tests {
         fs::remove_file(&path).expect("removed");
         assert!(stamp(&path).is_ok_and(|found| found.is_none()));
         assert!(read(&path, 3).is_ok_and(|found| found.is_none()));
+    }
+
+    #[test]
+    fn what_the_kernel_makes_up_is_stored_nowhere() {
+        for path in [
+            "/proc/self/stat",
+            "/sys/kernel/mm/transparent_hugepage/enabled",
+        ] {
+            let Ok(Some(stamp)) = stamp(Path::new(path)) else {
+                continue;
+            };
+            assert!(!stamp.is_stored(), "{path}");
+        }
     }
 
     #[test]

@@ -139,6 +139,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
+    ("rusqlite", &["collectors"]),
     ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
     ("simple_dns", &["dns"]),

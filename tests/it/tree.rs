@@ -18,6 +18,10 @@ use weir::config::Hostnames;
 use weir::config::SocketsSource;
 use weir::config::dhcp::Format;
 use weir::config::dhcp::Server;
+use weir::config::sections::SECTIONS;
+use weir::config::sources::Pattern;
+use weir::config::sources::Source;
+use weir::config::yaml;
 use weir::exposition;
 use weir::files::Files;
 use weir::metric::Batch;
@@ -26,7 +30,7 @@ use weir::scrape::Engine;
 use weir::scrape::Families;
 
 /// What no fixture decides: durations, this process's own figures and the clock.
-const NOT_FROM_FILES: [&str; 9] = [
+const NOT_FROM_FILES: [&str; 11] = [
     "node_scrape_collector_duration_seconds",
     "weir_collector_duration_seconds",
     "process_",
@@ -36,6 +40,8 @@ const NOT_FROM_FILES: [&str; 9] = [
     "weir_dhcp_file_mtime_seconds",
     // Counted since the process began: it tells how often a test has changed the file.
     "weir_dhcp_leases_issued_total",
+    "weir_configured_source_age_seconds",
+    "weir_configured_source_mtime_seconds",
     "weir_build_info",
 ];
 
@@ -117,6 +123,7 @@ impl Host {
             ..Config::default()
         };
         config.dhcp.servers = dhcp_servers(&root.join("leases"));
+        config.sources = configured_sources(root);
         let mut files = Files::open(&config.procfs, &config.sysfs)
             .unwrap_or_else(|error| panic!("{}: {error}", root.display()));
         // A tree with a root of its own has names of hosts.
@@ -249,6 +256,23 @@ fn dhcp_servers(folder: &Path) -> Vec<Server> {
         pools: Vec::new(),
     });
     servers.collect()
+}
+
+/// What the section in `sources/weir.yml` of a tree says, with files below the tree's root.
+fn configured_sources(root: &Path) -> Vec<Source> {
+    let Ok(text) = fs::read(root.join("sources/weir.yml")) else {
+        return Vec::new();
+    };
+    let document = yaml::read(&text).expect("YAML");
+    let section = SECTIONS.iter().find(|section| section.key == "sources");
+    let (mut config, mut wrong) = (Config::default(), Vec::new());
+    (section.expect("a section").read)(&document, &mut config, &mut wrong);
+    assert!(wrong.is_empty(), "{wrong:?}");
+    for source in &mut config.sources {
+        let (Pattern::One(path) | Pattern::Each { path, .. }) = &mut source.file;
+        *path = root.join(path.strip_prefix("/").unwrap());
+    }
+    config.sources
 }
 
 /// The page, but for what no fixture decides.

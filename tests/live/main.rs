@@ -19,6 +19,7 @@ mod promql;
 mod promtool;
 mod running;
 mod sockets;
+mod sources;
 mod support;
 mod tc;
 mod tc_programs;

@@ -1,0 +1,252 @@
+//! Configured sources: a FIFO, a mount that hangs, files that are rewritten while they are read, and a database that
+//! sqlite3 writes meanwhile.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::running::Directory;
+use crate::running::WEIR;
+use crate::running::Weir;
+use crate::running::wait_until;
+use crate::support::skip;
+use crate::text::Page;
+
+const SUCCESS: &str = "weir_configured_source_success";
+
+fn success(page: &Page, source: &str) -> Option<f64> {
+    page.value(SUCCESS, &[("source", source)])
+}
+
+fn configured(directory: &Path, sources: &str) -> String {
+    let path = directory.join("weir.yml");
+    let sources = sources.replace("ROOT", &directory.display().to_string());
+    let text =
+        format!("collector.disable-defaults: true\ncollector.sources: true\nsources:\n{sources}");
+    fs::write(&path, text).unwrap();
+    format!("--config.file={}", path.display())
+}
+
+#[test]
+fn a_fifo_and_a_lost_file_cost_no_other() {
+    let directory = Directory::new();
+    let fifo = directory.0.join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    fs::write(directory.0.join("kept"), "5\n").unwrap();
+    let sources = "
+  - {metric: fifo, file: ROOT/fifo, format: number}
+  - {metric: kept, file: ROOT/kept, format: number}
+";
+    let weir = Weir::start(&[configured(&directory.0, sources).as_str()]);
+    let begun = Instant::now();
+    let page = weir.scrape();
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(
+        (page.value("kept", &[]), success(&page, "kept")),
+        (Some(5.0), Some(1.0))
+    );
+    assert_eq!(
+        (page.value("fifo", &[]), success(&page, "fifo")),
+        (None, Some(0.0))
+    );
+    fs::remove_file(directory.0.join("kept")).unwrap();
+    fs::remove_file(&fifo).unwrap();
+    fs::write(&fifo, "6\n").unwrap();
+    let page = weir.scrape();
+    assert_eq!(
+        (page.value("kept", &[]), success(&page, "kept")),
+        (Some(5.0), Some(0.0))
+    );
+    assert_eq!(
+        (page.value("fifo", &[]), success(&page, "fifo")),
+        (Some(6.0), Some(1.0))
+    );
+    let age = |page: &Page| page.value("weir_configured_source_age_seconds", &[("source", "kept")]);
+    let before = age(&page).unwrap();
+    wait_until("a greater age", || {
+        age(&weir.scrape()).unwrap() > before + 0.2
+    });
+}
+
+/// Rewritten in place without a moment's rest: what is told was written once, whole.
+#[test]
+fn a_file_that_is_rewritten_all_the_time_gives_whole_numbers() {
+    let directory = Directory::new();
+    let path = directory.0.join("busy");
+    fs::write(&path, "1111111\n").unwrap();
+    let sources = "\n  - {metric: busy, file: ROOT/busy, format: number}\n";
+    let weir = Weir::start(&[configured(&directory.0, sources).as_str()]);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for round in 0..2000 {
+                fs::write(
+                    &path,
+                    format!("{}\n", "12"[round % 2..=round % 2].repeat(7)),
+                )
+                .unwrap();
+                thread::sleep(Duration::from_micros(500));
+            }
+        });
+        while !writer.is_finished() {
+            let value = weir.scrape().value("busy", &[]);
+            assert!(
+                [Some(1_111_111.0), Some(2_222_222.0)].contains(&value),
+                "{value:?}"
+            );
+        }
+    });
+}
+
+/// A FUSE file system without a program behind it: whoever opens a file there waits for ever, as on a dead NFS mount.
+const DEAD: &str = r#"
+set -e
+exec 3<>/dev/fuse
+mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 dead "$1/dead"
+timeout -s KILL 1 stat "$1/dead/f" 3>&- && exit 9
+timeout -s KILL 25 "$2" --once --config.file="$1/weir.yml" 3>&-
+"#;
+
+#[test]
+fn a_mount_that_hangs_costs_no_other() {
+    let directory = Directory::new();
+    let root = directory.0.display().to_string();
+    fs::create_dir(directory.0.join("dead")).unwrap();
+    fs::write(directory.0.join("near"), "1\n").unwrap();
+    let sources = "
+  - {metric: far, file: ROOT/dead/f, format: number}
+  - {metric: farther, file: ROOT/dead/*, file-label: f, format: number}
+  - {metric: near, file: ROOT/near, format: number}
+";
+    configured(&directory.0, sources);
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args([
+            "-m",
+            "-p",
+            "-f",
+            "--mount-proc",
+            "--kill-child",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ]);
+        command.args([root.as_str(), WEIR]).output()
+    };
+    let may = unshare("exec 3<>/dev/fuse");
+    if !may.is_ok_and(|output| output.status.success()) {
+        return skip("no mount namespace, or no /dev/fuse");
+    }
+    let output = unshare(DEAD).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let page = Page::parse(std::str::from_utf8(&output.stdout).unwrap()).unwrap();
+    assert_eq!(
+        (page.value("near", &[]), success(&page, "near")),
+        (Some(1.0), Some(1.0))
+    );
+    for source in ["far", "farther"] {
+        assert_eq!(page.value(source, &[]), None);
+        assert_eq!(success(&page, source), Some(0.0), "{said}");
+        assert!(
+            said.contains("expected an answer of the file system, found none"),
+            "{said}"
+        );
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+#[test]
+fn a_database_is_refused_at_the_start_without_the_feature() {
+    let directory = Directory::new();
+    let sources = "\n  - {metric: rows, file: /nonesuch, format: sqlite, query: SELECT 1}\n";
+    let output = Command::new(WEIR)
+        .args([configured(&directory.0, sources).as_str(), "--check-config"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = "format: expected another format: this weir was built without SQLite (the cargo feature sqlite)";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_database_that_sqlite3_writes_meanwhile() {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let directory = Directory::new();
+    let path = directory.0.join("leases.db");
+    let sqlite3 = |text: &str| {
+        let mut child = Command::new("sqlite3")
+            // In the mode DELETE a writer waits for readers, which it does only when told.
+            .args(["-batch", "-cmd", ".timeout 10000"])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .ok()?;
+        child.stdin.take()?.write_all(text.as_bytes()).ok()?;
+        Some(child.wait().unwrap().success())
+    };
+    let Some(made) = sqlite3("CREATE TABLE lease (pool TEXT, state TEXT);\n") else {
+        return skip("no sqlite3");
+    };
+    assert!(made);
+    let sources = "
+  - metric: lease_rows
+    file: ROOT/leases.db
+    format: sqlite
+    query: |
+      SELECT pool, state AS lease_state, count(*)
+      FROM lease GROUP BY pool, state
+";
+    let weir = Weir::start(&[configured(&directory.0, sources).as_str()]);
+    assert_eq!(
+        success(&weir.scrape(), "lease_rows"),
+        Some(1.0),
+        "no rows yet"
+    );
+    for mode in ["DELETE", "WAL"] {
+        sqlite3(&format!(
+            "PRAGMA journal_mode = {mode};\nDELETE FROM lease;\n"
+        ))
+        .unwrap();
+        let rows =
+            |page: &Page| page.value("lease_rows", &[("pool", "lan"), ("lease_state", "active")]);
+        let mut last = 0.0;
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let pair = "BEGIN; INSERT INTO lease VALUES ('lan', 'active');\
+                    INSERT INTO lease VALUES ('lan', 'active'); COMMIT;\n";
+                assert_eq!(sqlite3(&pair.repeat(150)), Some(true));
+            });
+            while !writer.is_finished() {
+                let page = weir.scrape();
+                let said: Vec<_> = weir.log.try_iter().collect();
+                assert_eq!(success(&page, "lease_rows"), Some(1.0), "{mode}: {said:?}");
+                let now = rows(&page).unwrap_or_default();
+                assert!(now >= last || last == 300.0, "{mode}: {last} {now}");
+                assert_eq!(now % 2.0, 0.0, "{mode}: half a transaction");
+                last = now;
+            }
+        });
+        wait_until("all rows", || rows(&weir.scrape()) == Some(300.0));
+    }
+    // What is in the write-ahead log would still be read.
+    for end in ["-wal", "-shm"] {
+        let _ = fs::remove_file(directory.0.join(format!("leases.db{end}")));
+    }
+    fs::write(&path, "no database").unwrap();
+    wait_until("an error", || {
+        success(&weir.scrape(), "lease_rows") == Some(0.0)
+    });
+}
