@@ -28,7 +28,10 @@ struct ForAll(crate::running::Directory);
 impl ForAll {
     fn new() -> Self {
         let directory = crate::running::Directory::new();
-        std::fs::copy(WEIR, directory.0.join("weir")).unwrap();
+        // Not copied here: a process that another test starts meanwhile would have it open for writing, and nobody could
+        // run it.
+        let copied = Command::new("cp").arg(WEIR).arg(&directory.0).status();
+        assert!(copied.unwrap().success());
         Self(directory)
     }
 
