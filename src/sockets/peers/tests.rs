@@ -242,7 +242,9 @@ fn bounded_while_strangers_connect() {
         one.remote = Address::v4([a, b, c, d]);
         one
     };
-    for walk in 0..3 {
+    // Under the emulator that runs the big-endian tests each walk takes minutes.
+    let walks = if cfg!(target_endian = "big") { 1 } else { 3 };
+    for walk in 0..walks {
         peers.restart();
         peers.add(&listener("0.0.0.0:443"), None);
         (0..200_000).for_each(|number| peers.add(&stranger(number), Some(RANGE)));
