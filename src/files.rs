@@ -219,10 +219,14 @@ impl Files {
         name: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
-        let path = self.net.join(name.as_ref());
+        once(parse, |use_bytes| self.read_net(name.as_ref(), use_bytes))
+    }
+
+    fn read_net(&self, name: &Path, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
+        let path = self.net.join(name);
         match &self.elsewhere {
-            None => self.parse(&path, parse),
-            Some(elsewhere) => elsewhere.parse(name.as_ref(), &path, parse),
+            None => self.read(&path, use_bytes),
+            Some(elsewhere) => elsewhere.read(name, &path, use_bytes),
         }
     }
 
@@ -236,10 +240,14 @@ impl Files {
         path: &str,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
+        once(parse, |use_bytes| self.read_proc(path, use_bytes))
+    }
+
+    fn read_proc(&self, path: &str, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
         if self.foreign && path.starts_with("sys/net/") {
-            return Ok(None);
+            return Ok(());
         }
-        self.parse(&self.procfs.join(path), parse)
+        self.read(&self.procfs.join(path), use_bytes)
     }
 
     /// Reads and parses a file below `SYSFS`; `None` when it does not exist.
@@ -251,7 +259,11 @@ impl Files {
         path: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
-        self.parse(&self.sysfs.join(path), parse)
+        once(parse, |use_bytes| self.read_sys(path.as_ref(), use_bytes))
+    }
+
+    fn read_sys(&self, path: &Path, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
+        self.read(&self.sysfs.join(path), use_bytes)
     }
 
     /// The path of `PROCFS/net/NAME`, as errors name it.
@@ -325,10 +337,15 @@ impl Files {
         path: &Path,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
+        once(parse, |use_bytes| self.read(path, use_bytes))
+    }
+
+    /// Reads a file and hands its content on, if it exists.
+    fn read(&self, path: &Path, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
         let mut buffer = self.buffer.take();
         let result = read_whole(path, &mut buffer).and_then(|found| match found {
-            None => Ok(None),
-            Some(()) => parse(&buffer).map(Some).map_err(|error| FileError {
+            None => Ok(()),
+            Some(()) => use_bytes(&buffer).map_err(|error| FileError {
                 path: path.display().to_string(),
                 cause: Cause::Parse(error),
             }),
@@ -338,6 +355,26 @@ impl Files {
         }
         result
     }
+}
+
+/// Who is given the bytes of a file that was read.
+type UseBytes<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), ParseError>;
+
+/// What `parse` makes of the bytes that `read` hands on, at most once; `None` where it hands on none. This much alone is
+/// compiled for each parser, not the reading.
+fn once<T, E>(
+    parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    read: impl FnOnce(UseBytes<'_>) -> Result<(), E>,
+) -> Result<Option<T>, E> {
+    let mut parse = Some(parse);
+    let mut parsed = None;
+    read(&mut |bytes| {
+        if let Some(parse) = parse.take() {
+            parsed = Some(parse(bytes)?);
+        }
+        Ok(())
+    })?;
+    Ok(parsed)
 }
 
 fn entries(path: &Path) -> Result<Option<Vec<OsString>>, FileError> {
