@@ -138,7 +138,6 @@ const OWNED: &[(&str, &[&str])] = &[
     ("regex_lite", &["cli", "collectors", "config"]),
     ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
-    ("simple_dns", &["dns"]),
     ("tiny_http", &["http"]),
 ];
 
