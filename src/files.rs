@@ -13,6 +13,7 @@ mod capture;
 mod elsewhere;
 mod mounts;
 mod namespaces;
+mod reading;
 mod rootfs;
 
 pub mod regular;
@@ -33,6 +34,10 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
 use self::elsewhere::Elsewhere;
+use self::reading::UseBytes;
+use self::reading::once;
+use self::reading::open;
+use self::reading::read_whole;
 
 pub use self::attributes::Attributes;
 pub use self::mounts::Mounts;
@@ -357,26 +362,6 @@ impl Files {
     }
 }
 
-/// Who is given the bytes of a file that was read.
-type UseBytes<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), ParseError>;
-
-/// What `parse` makes of the bytes that `read` hands on, at most once; `None` where it hands on none. This much alone is
-/// compiled for each parser, not the reading.
-fn once<T, E>(
-    parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
-    read: impl FnOnce(UseBytes<'_>) -> Result<(), E>,
-) -> Result<Option<T>, E> {
-    let mut parse = Some(parse);
-    let mut parsed = None;
-    read(&mut |bytes| {
-        if let Some(parse) = parse.take() {
-            parsed = Some(parse(bytes)?);
-        }
-        Ok(())
-    })?;
-    Ok(parsed)
-}
-
 fn entries(path: &Path) -> Result<Option<Vec<OsString>>, FileError> {
     let failed = |error: &io::Error| FileError {
         path: path.display().to_string(),
@@ -397,57 +382,4 @@ fn entries(path: &Path) -> Result<Option<Vec<OsString>>, FileError> {
 
 fn errno(error: &io::Error) -> rustix::io::Errno {
     rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO)
-}
-
-fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
-    opened(path, rustix::fs::open(path, READ, Mode::empty()))
-}
-
-fn opened(
-    path: &Path,
-    file: Result<OwnedFd, rustix::io::Errno>,
-) -> Result<Option<OwnedFd>, FileError> {
-    match file {
-        Ok(file) => Ok(Some(file)),
-        // ENOTDIR where a stripped kernel has no directory of that name at all.
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
-        Err(errno) => Err(FileError {
-            path: path.display().to_string(),
-            cause: Cause::Io(errno),
-        }),
-    }
-}
-
-/// Reads a file to its end into `buffer`; `None` when it does not exist.
-fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
-    match open(path)? {
-        Some(file) => read_file(&file, path, buffer),
-        None => Ok(None),
-    }
-}
-
-/// The same of a file that is open.
-fn read_file(file: &OwnedFd, path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
-    buffer.clear();
-    let failed = |cause| FileError {
-        path: path.display().to_string(),
-        cause,
-    };
-    loop {
-        if buffer.len() > LIMIT {
-            return Err(failed(Cause::TooLarge(LIMIT)));
-        }
-        // Kernel files tell no size; reading into half a page of room would cost a call more for each piece.
-        if buffer.capacity() - buffer.len() < ATTRIBUTE {
-            buffer.reserve(buffer.len().max(4 * ATTRIBUTE));
-        }
-        match rustix::io::read(file, rustix::buffer::spare_capacity(buffer)) {
-            Ok(0) => return Ok(Some(())),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => {}
-            // The process or device behind the file went away while it was read.
-            Err(rustix::io::Errno::SRCH | rustix::io::Errno::NODEV) => return Ok(None),
-            Err(errno) => return Err(failed(Cause::Io(errno))),
-        }
-    }
 }

@@ -13,8 +13,8 @@ use super::Cause;
 use super::FileError;
 use super::Files;
 use super::READ;
-use super::UseBytes;
-use super::once;
+use super::reading::UseBytes;
+use super::reading::once;
 
 /// An open sysfs directory (a device, say) whose attributes are read relative to it.
 pub struct Attributes<'a> {

@@ -16,9 +16,9 @@ use super::Cause;
 use super::FileError;
 use super::KEPT;
 use super::READ;
-use super::UseBytes;
-use super::opened;
-use super::read_file;
+use super::reading::UseBytes;
+use super::reading::opened;
+use super::reading::read_file;
 
 /// `net` of another network namespace. It is held open while the namespace is measured: that saves the kernel the walk from the
 /// root for each file, and a process whose number was given to another one does not become it. It does not keep the namespace
