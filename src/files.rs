@@ -13,6 +13,7 @@ mod capture;
 mod elsewhere;
 mod mounts;
 mod namespaces;
+mod reading;
 mod rootfs;
 
 pub mod regular;
@@ -33,6 +34,10 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 
 use self::elsewhere::Elsewhere;
+use self::reading::UseBytes;
+use self::reading::once;
+use self::reading::open;
+use self::reading::read_whole;
 
 pub use self::attributes::Attributes;
 pub use self::mounts::Mounts;
@@ -219,10 +224,14 @@ impl Files {
         name: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
-        let path = self.net.join(name.as_ref());
+        once(parse, |use_bytes| self.read_net(name.as_ref(), use_bytes))
+    }
+
+    fn read_net(&self, name: &Path, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
+        let path = self.net.join(name);
         match &self.elsewhere {
-            None => self.parse(&path, parse),
-            Some(elsewhere) => elsewhere.parse(name.as_ref(), &path, parse),
+            None => self.read(&path, use_bytes),
+            Some(elsewhere) => elsewhere.read(name, &path, use_bytes),
         }
     }
 
@@ -236,10 +245,14 @@ impl Files {
         path: &str,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
+        once(parse, |use_bytes| self.read_proc(path, use_bytes))
+    }
+
+    fn read_proc(&self, path: &str, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
         if self.foreign && path.starts_with("sys/net/") {
-            return Ok(None);
+            return Ok(());
         }
-        self.parse(&self.procfs.join(path), parse)
+        self.read(&self.procfs.join(path), use_bytes)
     }
 
     /// Reads and parses a file below `SYSFS`; `None` when it does not exist.
@@ -251,7 +264,11 @@ impl Files {
         path: impl AsRef<Path>,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
-        self.parse(&self.sysfs.join(path), parse)
+        once(parse, |use_bytes| self.read_sys(path.as_ref(), use_bytes))
+    }
+
+    fn read_sys(&self, path: &Path, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
+        self.read(&self.sysfs.join(path), use_bytes)
     }
 
     /// The path of `PROCFS/net/NAME`, as errors name it.
@@ -325,10 +342,15 @@ impl Files {
         path: &Path,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
+        once(parse, |use_bytes| self.read(path, use_bytes))
+    }
+
+    /// Reads a file and hands its content on, if it exists.
+    fn read(&self, path: &Path, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
         let mut buffer = self.buffer.take();
         let result = read_whole(path, &mut buffer).and_then(|found| match found {
-            None => Ok(None),
-            Some(()) => parse(&buffer).map(Some).map_err(|error| FileError {
+            None => Ok(()),
+            Some(()) => use_bytes(&buffer).map_err(|error| FileError {
                 path: path.display().to_string(),
                 cause: Cause::Parse(error),
             }),
@@ -360,57 +382,4 @@ fn entries(path: &Path) -> Result<Option<Vec<OsString>>, FileError> {
 
 fn errno(error: &io::Error) -> rustix::io::Errno {
     rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO)
-}
-
-fn open(path: &Path) -> Result<Option<OwnedFd>, FileError> {
-    opened(path, rustix::fs::open(path, READ, Mode::empty()))
-}
-
-fn opened(
-    path: &Path,
-    file: Result<OwnedFd, rustix::io::Errno>,
-) -> Result<Option<OwnedFd>, FileError> {
-    match file {
-        Ok(file) => Ok(Some(file)),
-        // ENOTDIR where a stripped kernel has no directory of that name at all.
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
-        Err(errno) => Err(FileError {
-            path: path.display().to_string(),
-            cause: Cause::Io(errno),
-        }),
-    }
-}
-
-/// Reads a file to its end into `buffer`; `None` when it does not exist.
-fn read_whole(path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
-    match open(path)? {
-        Some(file) => read_file(&file, path, buffer),
-        None => Ok(None),
-    }
-}
-
-/// The same of a file that is open.
-fn read_file(file: &OwnedFd, path: &Path, buffer: &mut Vec<u8>) -> Result<Option<()>, FileError> {
-    buffer.clear();
-    let failed = |cause| FileError {
-        path: path.display().to_string(),
-        cause,
-    };
-    loop {
-        if buffer.len() > LIMIT {
-            return Err(failed(Cause::TooLarge(LIMIT)));
-        }
-        // Kernel files tell no size; reading into half a page of room would cost a call more for each piece.
-        if buffer.capacity() - buffer.len() < ATTRIBUTE {
-            buffer.reserve(buffer.len().max(4 * ATTRIBUTE));
-        }
-        match rustix::io::read(file, rustix::buffer::spare_capacity(buffer)) {
-            Ok(0) => return Ok(Some(())),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => {}
-            // The process or device behind the file went away while it was read.
-            Err(rustix::io::Errno::SRCH | rustix::io::Errno::NODEV) => return Ok(None),
-            Err(errno) => return Err(failed(Cause::Io(errno))),
-        }
-    }
 }

@@ -45,3 +45,4 @@ pub mod sockets;
 pub mod sys;
 pub mod tc;
 pub mod textfile;
+pub mod threads;

@@ -6,7 +6,6 @@
 //! connections are exported; what the limit leaves out is summed into one whose labels are all `other`.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
@@ -129,20 +128,22 @@ impl Collector for Ipvs {
                 batch.push(desc, NO_LABELS, float(value));
             }
         }
-        let sums = context.files.net("ip_vs", |bytes| {
-            let mut sums: BTreeMap<Key, Sums> = BTreeMap::new();
+        let all = context.files.net("ip_vs", |bytes| {
+            let mut all = Vec::new();
             for backend in ip_vs::backends(bytes)? {
                 let backend = backend?;
-                sums.entry(self.key(&backend)).or_default().add(&Sums {
+                let sums = Sums {
                     active: backend.active,
                     inactive: backend.inactive,
                     weight: backend.weight,
-                });
+                };
+                all.push((self.key(&backend), sums));
             }
-            Ok(sums)
+            Ok(all)
         })?;
-        if let Some(sums) = sums {
-            context.left_out = Some(write(sums.into_iter().collect(), batch));
+        if let Some(mut all) = all {
+            merge(&mut all);
+            context.left_out = Some(write(all, batch));
         }
         Ok(())
     }
@@ -169,17 +170,36 @@ impl Ipvs {
     }
 }
 
+/// Brings the label sets into their order, each once.
+fn merge(all: &mut Vec<(Key, Sums)>) {
+    sort(all);
+    all.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1.add(&next.1);
+        }
+        same
+    });
+}
+
+fn sort(all: &mut [(Key, Sums)]) {
+    all.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+}
+
 /// Writes the label sets in their order, and says how many the limit left out.
 fn write(mut all: Vec<(Key, Sums)>, batch: &mut Batch) -> usize {
     let left_out = all.len().saturating_sub(SHOWN);
     if left_out > 0 {
-        // The sort is stable: of equals, the first in order stay.
-        all.sort_by_key(|(_, sums)| Reverse(sums.active.saturating_add(sums.inactive)));
+        // Of equals, the first in order stay.
+        let connections = |sums: &Sums| Reverse(sums.active.saturating_add(sums.inactive));
+        all.sort_unstable_by(|left, right| {
+            (connections(&left.1), &left.0).cmp(&(connections(&right.1), &right.0))
+        });
         let mut other = Sums::default();
         for (_, sums) in all.drain(SHOWN..) {
             other.add(&sums);
         }
-        all.sort_by(|left, right| left.0.cmp(&right.0));
+        sort(&mut all);
         all.push((std::array::from_fn(|_| "other".to_string()), other));
     }
     for (key, sums) in &all {

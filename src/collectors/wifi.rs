@@ -263,9 +263,9 @@ impl Network {
     }
 }
 
-/// The stations of one device that stay, by their addresses.
+/// The stations of one device that stay, in the order of their addresses.
 struct Stations {
-    found: BTreeMap<[u8; 6], Station>,
+    found: Vec<Station>,
     room: usize,
     left_out: usize,
 }
@@ -273,24 +273,34 @@ struct Stations {
 impl Stations {
     fn new(room: usize) -> Self {
         Self {
-            found: BTreeMap::new(),
+            found: Vec::new(),
             room,
             left_out: 0,
         }
     }
 
     fn add(&mut self, station: &Station) {
-        self.found.insert(station.address, *station);
+        let place = self
+            .found
+            .binary_search_by_key(&station.address, |found| found.address);
+        match place {
+            Ok(at) => self
+                .found
+                .get_mut(at)
+                .into_iter()
+                .for_each(|found| *found = *station),
+            Err(at) => self.found.insert(at, *station),
+        }
         if self.found.len() > self.room {
-            self.found.pop_last();
+            self.found.pop();
             self.left_out += 1;
         }
     }
 
     /// Writes the stations, and says how many the limit left out.
     fn write(&self, device: &str, batch: &mut Batch) -> usize {
-        for (address, station) in &self.found {
-            write_station(device, &text(*address), station, batch);
+        for station in &self.found {
+            write_station(device, &text(station.address), station, batch);
         }
         self.left_out
     }

@@ -1,28 +1,19 @@
-//! Messages of the DNS (RFC 1035, section 4): a question is written, an answer is read and checked. The sole user of
-//! simple_dns.
+//! Messages of the DNS (RFC 1035, section 4): a question is written, an answer is read and checked.
 //!
-//! simple_dns makes room for as many records as a header promises, so the promise is held against the message's length
-//! first. Compression pointers lead backward only and names end after 255 bytes, there and by this file's tests, which
+//! Of an answer all records are walked, but the data is read only of those types that can be asked for. This file's tests
 //! cut and garble answers at every byte.
 //!
-//! Chosen in November 2026 by what a stripped binary grows: simple-dns 73 kB, of which 28 kB write messages, for which
-//! twenty lines here do; its one dependency is rustix's too. hickory-proto takes 296 kB, domain 32 kB and eleven crates,
-//! dns-parser 20 kB, but nobody has looked after it since 2018.
+//! Written here in November 2026, for the size: of the crates that read messages, simple-dns is 75 kB of a stripped binary,
+//! hickory-proto 296 kB, domain 32 kB and eleven crates, and dns-parser 20 kB, but nobody has looked after it since 2018.
+
+mod wire;
 
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
-use simple_dns::CLASS;
-use simple_dns::Name;
-use simple_dns::OPCODE;
-use simple_dns::Packet;
-use simple_dns::PacketFlag;
-use simple_dns::QCLASS;
-use simple_dns::QTYPE;
-use simple_dns::RCODE;
-use simple_dns::TYPE;
-use simple_dns::rdata::RData;
-
+use self::wire::LONGEST_NAME;
+use self::wire::Reader;
+use self::wire::Record;
 use super::Reason;
 use crate::config::dns::RecordType;
 
@@ -37,8 +28,22 @@ const CHAIN: usize = 16;
 
 const HEADER: usize = 12;
 
-/// The longest name, each label behind its length and a zero at the end, in bytes.
-const LONGEST_NAME: usize = 255;
+/// The class of the internet, which is the only one in use.
+const IN: u16 = 1;
+
+/// The type of the pseudo-record of EDNS (RFC 6891).
+const OPT: u16 = 41;
+
+/// The header's second word: this is a response.
+const RESPONSE: u16 = 0x8000;
+/// What kind of question it was; 0 is an ordinary one.
+const OPCODE: u16 = 0x7800;
+/// The message was cut.
+const TRUNCATION: u16 = 0x0200;
+/// To be zero in all messages.
+const RESERVED: u16 = 0x0040;
+/// How the question went; EDNS has eight more bits.
+const RCODE: u16 = 0x000f;
 
 /// What came out of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +86,12 @@ pub fn question(id: u16, name: &str, kind: RecordType, edns: bool) -> Option<Vec
     if bytes.len() > HEADER + LONGEST_NAME {
         return None;
     }
-    bytes.extend(u16::from(wire(kind)).to_be_bytes());
-    bytes.extend((CLASS::IN as u16).to_be_bytes());
+    bytes.extend(wire(kind).to_be_bytes());
+    bytes.extend(IN.to_be_bytes());
     if edns {
         // The root's pseudo-record, whose class is the size of answers; version 0, no flags, no options.
         bytes.push(0);
-        for word in [u16::from(TYPE::OPT), UDP_SIZE, 0, 0, 0] {
+        for word in [OPT, UDP_SIZE, 0, 0, 0] {
             bytes.extend(word.to_be_bytes());
         }
     }
@@ -96,99 +101,144 @@ pub fn question(id: u16, name: &str, kind: RecordType, edns: bool) -> Option<Vec
 /// Reads what came in on the socket on which a question went out.
 #[must_use]
 pub fn read(bytes: &[u8], id: u16, name: &str, kind: RecordType) -> Read {
-    let Some(counts) = counts(bytes) else {
+    let mut reader = Reader::new(bytes);
+    let Some(header) = Header::read(&mut reader) else {
         return Read::Foreign;
     };
-    // The question alone first: where it is another, nothing else of the message matters.
-    let mut alone = bytes.to_vec();
-    let asked = counts[0] == 1;
-    for (at, byte) in alone.iter_mut().enumerate().take(HEADER).skip(4) {
-        *byte = u8::from(asked && at == 5);
-    }
-    let Ok(head) = Packet::parse(&alone) else {
+    let response = header.flags & (RESPONSE | OPCODE | RESERVED) == RESPONSE;
+    if header.id != id || !response {
         return Read::Foreign;
+    }
+    let ours = match header.questions {
+        1 => is_question(&mut reader, name, kind).unwrap_or(false),
+        // A server that understands nothing of a question cannot repeat it.
+        0 => header.flags & RCODE == 1,
+        _ => false,
     };
-    let response = head.has_flags(PacketFlag::RESPONSE) && head.opcode() == OPCODE::StandardQuery;
-    if head.id() != id || !response {
+    if !ours {
         return Read::Foreign;
     }
-    // A server that understands nothing of a question cannot repeat it.
-    let helpless = counts[0] == 0 && head.rcode() == RCODE::FormatError;
-    let ours = head.questions.first().is_some_and(|question| {
-        question.qtype == QTYPE::TYPE(wire(kind))
-            && question.qclass == QCLASS::CLASS(CLASS::IN)
-            && !question.unicast_response
-            && text(&question.qname) == name.as_bytes()
-    });
-    if !ours && !helpless {
-        return Read::Foreign;
-    }
-    if head.has_flags(PacketFlag::TRUNCATION) {
+    if header.flags & TRUNCATION != 0 {
         return Read::Truncated;
     }
-    if !holds(bytes, counts) || bytes.len() > LARGEST {
+    if bytes.len() > LARGEST {
         return Read::Malformed;
     }
-    Packet::parse(bytes).map_or(Read::Malformed, |packet| {
-        Read::Answer(answer(&packet, name, kind))
+    answer(reader, &header, name, kind).map_or(Read::Malformed, Read::Answer)
+}
+
+struct Header {
+    id: u16,
+    flags: u16,
+    questions: u16,
+    answers: u16,
+    authorities: u16,
+    additional: u16,
+}
+
+impl Header {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            id: reader.number16()?,
+            flags: reader.number16()?,
+            questions: reader.number16()?,
+            answers: reader.number16()?,
+            authorities: reader.number16()?,
+            additional: reader.number16()?,
+        })
+    }
+}
+
+/// Whether the next question is this one; `None` where the message is too short for one.
+fn is_question(reader: &mut Reader<'_>, name: &str, kind: RecordType) -> Option<bool> {
+    let found = (reader.name()?, reader.number16()?, reader.number16()?);
+    Some(found.0 == name.as_bytes() && (found.1, found.2) == (wire(kind), IN))
+}
+
+/// What one record of the answer says of the question.
+struct Found {
+    owner: Vec<u8>,
+    ttl: u32,
+    value: Option<Vec<u8>>,
+    alias: Option<Vec<u8>>,
+}
+
+/// Reads the records; `None` where they break the format.
+fn answer(mut reader: Reader<'_>, header: &Header, name: &str, kind: RecordType) -> Option<Answer> {
+    let mut records = Vec::new();
+    for _ in 0..header.answers {
+        records.extend(found(reader.record()?, kind)?);
+    }
+    for _ in 0..header.authorities {
+        reader.record()?;
+    }
+    let mut extended = None;
+    for _ in 0..header.additional {
+        let record = reader.record()?;
+        if record.kind == OPT {
+            extended = extended.or(Some(record.ttl >> 24));
+        }
+    }
+    let refused = match header.flags & RCODE {
+        _ if extended.is_some_and(|code| code != 0) => Some(Reason::Rcode),
+        0 => None,
+        1 => Some(Reason::Formerr),
+        2 => Some(Reason::Servfail),
+        3 => Some(Reason::Nxdomain),
+        5 => Some(Reason::Refused),
+        _ => Some(Reason::Rcode),
+    };
+    Some(match refused {
+        Some(reason) => nothing(reason),
+        None => follow(&records, name),
     })
 }
 
-/// How many questions, answers, authorities and additional records a header promises.
-fn counts(bytes: &[u8]) -> Option<[u16; 4]> {
-    let header = bytes.get(..HEADER)?;
-    let mut counts = [0; 4];
-    let pairs = header
-        .iter()
-        .skip(4)
-        .step_by(2)
-        .zip(header.iter().skip(5).step_by(2));
-    for (count, (high, low)) in counts.iter_mut().zip(pairs) {
-        *count = u16::from_be_bytes([*high, *low]);
-    }
-    Some(counts)
-}
-
-/// Whether a message is long enough for what its header promises: a question takes 5 bytes at least, a record 11.
-fn holds(bytes: &[u8], [questions, answers, authorities, additional]: [u16; 4]) -> bool {
-    let records = usize::from(answers) + usize::from(authorities) + usize::from(additional);
-    HEADER + usize::from(questions) * 5 + records * 11 <= bytes.len()
-}
-
-fn answer(packet: &Packet<'_>, name: &str, kind: RecordType) -> Answer {
-    let nothing = |reason| Answer {
+fn nothing(reason: Reason) -> Answer {
+    Answer {
         values: Err(reason),
         ttl: None,
-    };
-    match packet.rcode() {
-        RCODE::NoError => {}
-        RCODE::FormatError => return nothing(Reason::Formerr),
-        RCODE::ServerFailure => return nothing(Reason::Servfail),
-        RCODE::NameError => return nothing(Reason::Nxdomain),
-        RCODE::Refused => return nothing(Reason::Refused),
-        _ => return nothing(Reason::Rcode),
     }
-    let mut owner = name.as_bytes().to_vec();
+}
+
+/// What a record says of the question, if anything. `None` outside: its data breaks the format.
+fn found(mut record: Record<'_>, kind: RecordType) -> Option<Option<Found>> {
+    // A record of mDNS has the highest bit of its class for itself (RFC 6762).
+    let internet = record.class & 0x7fff == IN;
+    if !internet || record.data.is_at_end() {
+        return Some(None);
+    }
+    let alias = if record.kind == wire(RecordType::Cname) {
+        let mut data = record.data;
+        Some(data.name()?)
+    } else {
+        None
+    };
+    let value = if record.kind == wire(kind) {
+        Some(value(kind, &mut record.data)?)
+    } else {
+        None
+    };
+    Some((value.is_some() || alias.is_some()).then_some(Found {
+        owner: record.owner,
+        // With its highest bit set it counts as 0 (RFC 2181, section 8).
+        ttl: i32::try_from(record.ttl).map_or(0, i32::unsigned_abs),
+        value,
+        alias,
+    }))
+}
+
+/// Goes from the name that was asked for to the one that has values.
+fn follow(records: &[Found], name: &str) -> Answer {
+    let mut owner = name.as_bytes();
     let mut ttl = u32::MAX;
     for _ in 0..CHAIN {
-        let of_owner = packet
-            .answers
-            .iter()
-            .filter(|record| record.class == CLASS::IN && text(&record.name) == owner);
         let mut values = Vec::new();
         let mut next = None;
-        for record in of_owner {
-            let found = value(kind, &record.rdata);
-            let alias = match &record.rdata {
-                RData::CNAME(target) => Some(text(&target.0)),
-                _ => None,
-            };
-            if found.is_some() || alias.is_some() {
-                // With its highest bit set it counts as 0 (RFC 2181, section 8).
-                ttl = ttl.min(i32::try_from(record.ttl).map_or(0, i32::unsigned_abs));
-            }
-            next = next.or(alias);
-            values.extend(found);
+        for record in records.iter().filter(|record| record.owner == owner) {
+            ttl = ttl.min(record.ttl);
+            next = next.or(record.alias.as_deref());
+            values.extend(record.value.clone());
         }
         match next {
             _ if !values.is_empty() => {
@@ -205,70 +255,56 @@ fn answer(packet: &Packet<'_>, name: &str, kind: RecordType) -> Answer {
     nothing(Reason::Nodata)
 }
 
-/// A record's value in the spelling of expectations; `None` where it is of another type.
-fn value(kind: RecordType, data: &RData<'_>) -> Option<Vec<u8>> {
-    let with = |numbers: &[u16], name: &Name<'_>| {
-        let mut whole = String::new();
-        for number in numbers {
-            whole.push_str(&format!("{number} "));
+/// A record's value in the spelling of expectations; `None` where its data is too short for its type.
+fn value(kind: RecordType, data: &mut Reader<'_>) -> Option<Vec<u8>> {
+    Some(match kind {
+        RecordType::A => Ipv4Addr::from(data.array::<4>()?).to_string().into_bytes(),
+        RecordType::Aaaa => Ipv6Addr::from(data.array::<16>()?).to_string().into_bytes(),
+        RecordType::Cname | RecordType::Ns | RecordType::Ptr => data.name()?,
+        RecordType::Mx => numbers_and_name::<1>(data)?,
+        RecordType::Srv => numbers_and_name::<3>(data)?,
+        RecordType::Soa => {
+            // Of five numbers behind two names the first counts.
+            data.name()?;
+            data.name()?;
+            let serial = data.number32()?;
+            data.slice(16)?;
+            serial.to_string().into_bytes()
         }
-        let mut whole = whole.into_bytes();
-        whole.extend(text(name));
-        whole
-    };
-    Some(match (kind, data) {
-        (RecordType::A, RData::A(data)) => Ipv4Addr::from(data.address).to_string().into_bytes(),
-        (RecordType::Aaaa, RData::AAAA(data)) => {
-            Ipv6Addr::from(data.address).to_string().into_bytes()
+        RecordType::Txt => {
+            // The strings of one record are one text (RFC 7208 has it so for SPF); whether that is UTF-8 does not matter.
+            let mut whole = Vec::new();
+            while !data.is_at_end() {
+                whole.extend(data.string()?);
+            }
+            whole
         }
-        (RecordType::Cname, RData::CNAME(data)) => text(&data.0),
-        (RecordType::Ns, RData::NS(data)) => text(&data.0),
-        (RecordType::Ptr, RData::PTR(data)) => text(&data.0),
-        (RecordType::Mx, RData::MX(data)) => with(&[data.preference], &data.exchange),
-        (RecordType::Srv, RData::SRV(data)) => {
-            with(&[data.priority, data.weight, data.port], &data.target)
-        }
-        (RecordType::Soa, RData::SOA(data)) => data.serial.to_string().into_bytes(),
-        // The strings of one record are one text (RFC 7208 has it so for SPF); whether that is UTF-8 does not matter.
-        (RecordType::Txt, RData::TXT(data)) => String::try_from(data.clone())
-            .map_or_else(|error| error.into_bytes(), String::into_bytes),
-        _ => return None,
     })
 }
 
-/// A name in lower case without the final dot, the root as a dot. What is no printable ASCII, and a dot or a backslash
-/// inside a label, becomes `\DDD` as in zone files (RFC 1035, section 5.1), so that two names never read alike.
-fn text(name: &Name<'_>) -> Vec<u8> {
-    let mut text = Vec::new();
-    for label in name.get_labels() {
-        if !text.is_empty() {
-            text.push(b'.');
-        }
-        for byte in AsRef::<[u8]>::as_ref(label) {
-            if byte.is_ascii_graphic() && !matches!(byte, b'.' | b'\\') {
-                text.push(byte.to_ascii_lowercase());
-            } else {
-                text.extend(format!("\\{byte:03}").bytes());
-            }
-        }
+fn numbers_and_name<const NUMBERS: usize>(data: &mut Reader<'_>) -> Option<Vec<u8>> {
+    let mut whole = String::new();
+    for _ in 0..NUMBERS {
+        whole.push_str(&data.number16()?.to_string());
+        whole.push(' ');
     }
-    if text.is_empty() {
-        text.push(b'.');
-    }
-    text
+    let mut whole = whole.into_bytes();
+    whole.extend(data.name()?);
+    Some(whole)
 }
 
-fn wire(kind: RecordType) -> TYPE {
+/// A type's number on the wire.
+fn wire(kind: RecordType) -> u16 {
     match kind {
-        RecordType::A => TYPE::A,
-        RecordType::Aaaa => TYPE::AAAA,
-        RecordType::Cname => TYPE::CNAME,
-        RecordType::Mx => TYPE::MX,
-        RecordType::Ns => TYPE::NS,
-        RecordType::Ptr => TYPE::PTR,
-        RecordType::Soa => TYPE::SOA,
-        RecordType::Srv => TYPE::SRV,
-        RecordType::Txt => TYPE::TXT,
+        RecordType::A => 1,
+        RecordType::Ns => 2,
+        RecordType::Cname => 5,
+        RecordType::Soa => 6,
+        RecordType::Ptr => 12,
+        RecordType::Mx => 15,
+        RecordType::Txt => 16,
+        RecordType::Aaaa => 28,
+        RecordType::Srv => 33,
     }
 }
 

@@ -17,7 +17,6 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
@@ -29,6 +28,7 @@ use super::servers::Servers;
 use crate::config::dns::Dns;
 use crate::config::dns::RecordType;
 use crate::config::dns::reverse;
+use crate::threads;
 
 /// How many addresses are known at most; the longest unasked go first.
 const ENTRIES: usize = 4096;
@@ -108,10 +108,8 @@ impl ReverseNames {
         let worker = Arc::clone(&shared);
         let mut servers = Servers::new(config.resolver.as_ref(), rootfs);
         let mut asker = Asker::new(config.timeout);
-        let thread = thread::Builder::new()
-            .name("reverse-dns".to_string())
-            .stack_size(256 << 10)
-            .spawn(move || work(&worker, &mut asker, &mut servers))?;
+        let work = Box::new(move || work(&worker, &mut asker, &mut servers));
+        let thread = threads::start("reverse-dns", work)?;
         Ok(Self { shared, thread })
     }
 

@@ -13,6 +13,8 @@ use super::Cause;
 use super::FileError;
 use super::Files;
 use super::READ;
+use super::reading::UseBytes;
+use super::reading::once;
 
 /// An open sysfs directory (a device, say) whose attributes are read relative to it.
 pub struct Attributes<'a> {
@@ -32,6 +34,10 @@ impl Attributes<'_> {
         name: &str,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<Option<T>, FileError> {
+        once(parse, |use_bytes| self.read_bytes(name, use_bytes))
+    }
+
+    fn read_bytes(&self, name: &str, use_bytes: UseBytes<'_>) -> Result<(), FileError> {
         let failed = |cause| FileError {
             path: self.path.join(name).display().to_string(),
             cause,
@@ -42,9 +48,7 @@ impl Attributes<'_> {
         let read = rustix::fs::openat(&self.directory, name, READ, Mode::empty())
             .and_then(|file| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut buffer)));
         let result = match read {
-            Ok(_) => parse(buffer.trim_ascii())
-                .map(Some)
-                .map_err(|error| failed(Cause::Parse(error))),
+            Ok(_) => use_bytes(buffer.trim_ascii()).map_err(|error| failed(Cause::Parse(error))),
             Err(
                 Errno::NOENT
                 | Errno::INVAL
@@ -53,7 +57,7 @@ impl Attributes<'_> {
                 | Errno::NXIO
                 | Errno::NOTDIR
                 | Errno::ACCESS,
-            ) => Ok(None),
+            ) => Ok(()),
             Err(errno) => Err(failed(Cause::Io(errno))),
         };
         self.files.buffer.set(buffer);

@@ -16,9 +16,9 @@ use super::Cause;
 use super::FileError;
 use super::KEPT;
 use super::READ;
-use super::opened;
-use super::read_file;
-use crate::parse::ParseError;
+use super::reading::UseBytes;
+use super::reading::opened;
+use super::reading::read_file;
 
 /// `net` of another network namespace. It is held open while the namespace is measured: that saves the kernel the walk from the
 /// root for each file, and a process whose number was given to another one does not become it. It does not keep the namespace
@@ -63,41 +63,40 @@ impl Elsewhere {
         }
     }
 
-    pub(super) fn parse<T>(
+    /// Hands the content of a file on, if it exists. What could not be used is not kept.
+    pub(super) fn read(
         &self,
         name: &Path,
         path: &Path,
-        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
-    ) -> Result<Option<T>, FileError> {
-        let parse = |bytes: &[u8]| {
-            parse(bytes).map(Some).map_err(|error| FileError {
+        use_bytes: UseBytes<'_>,
+    ) -> Result<(), FileError> {
+        let mut use_bytes = |bytes: &[u8]| {
+            use_bytes(bytes).map_err(|error| FileError {
                 path: path.display().to_string(),
                 cause: Cause::Parse(error),
             })
         };
         if let Some(bytes) = self.kept(name) {
-            return parse(&bytes);
+            return use_bytes(&bytes);
         }
         let Some(file) = self.open(name, path)? else {
-            return Ok(None);
+            return Ok(());
         };
         let mut buffer = self.buffer.take();
-        let found = read_file(&file, path, &mut buffer);
-        let parsed = match found {
-            Ok(Some(())) => parse(&buffer),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        };
+        let used = read_file(&file, path, &mut buffer).and_then(|found| match found {
+            Some(()) => use_bytes(&buffer).map(Some),
+            None => Ok(None),
+        });
         if buffer.len() <= Self::SMALL
-            && matches!(parsed, Ok(Some(_)))
-            && let Ok(mut read) = self.read.try_borrow_mut()
+            && matches!(used, Ok(Some(())))
+            && let Ok(mut known) = self.read.try_borrow_mut()
         {
-            read.push((name.to_path_buf(), Arc::from(buffer.as_slice())));
+            known.push((name.to_path_buf(), Arc::from(buffer.as_slice())));
         }
         if buffer.capacity() <= KEPT {
             self.buffer.set(buffer);
         }
-        parsed
+        used.map(|_| ())
     }
 
     /// What was read of a file before. Shared, so that who parses it may read others meanwhile.

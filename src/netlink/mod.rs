@@ -169,9 +169,17 @@ impl Request<'_> {
         &self,
         mut each: impl FnMut(&[u8]) -> Result<(), Cause>,
     ) -> Result<bool, NetlinkError> {
+        self.ask_each(&mut each)
+    }
+
+    /// [`Self::ask`], which is compiled for each of its many callers, without what is the same for all of them.
+    fn ask_each(
+        &self,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), Cause>,
+    ) -> Result<bool, NetlinkError> {
         let request = self.name;
         self.exchange(&self.message(), &mut |datagram| {
-            self.read(datagram, &mut each)
+            self.read_each(datagram, each)
         })
         .map_err(|cause| NetlinkError { request, cause })
     }
@@ -261,6 +269,14 @@ impl Request<'_> {
         &self,
         datagram: &[u8],
         mut each: impl FnMut(&[u8]) -> Result<(), Cause>,
+    ) -> Result<Progress, Cause> {
+        self.read_each(datagram, &mut each)
+    }
+
+    fn read_each(
+        &self,
+        datagram: &[u8],
+        each: &mut dyn FnMut(&[u8]) -> Result<(), Cause>,
     ) -> Result<Progress, Cause> {
         let mut progress = Progress::default();
         if datagram.is_empty() {

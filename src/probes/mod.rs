@@ -12,18 +12,16 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
+
+use crate::threads;
 
 pub use self::on_demand::Answer;
 pub use self::on_demand::OnDemand;
 pub use self::on_demand::PATIENCE;
 pub use self::on_demand::STUCK;
-
-/// The stack of a thread, in bytes: the reading of a few files, no more.
-const STACK: usize = 256 << 10;
 
 /// A value and when it was taken.
 #[derive(Clone, Debug)]
@@ -75,25 +73,23 @@ impl<T: Send + Sync + 'static> Probe<T> {
             stopped: Condvar::new(),
         });
         let worker = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name(name.to_string())
-            .stack_size(STACK)
-            .spawn(move || {
-                loop {
-                    let value = Arc::new(ask());
-                    let mut slot = worker.slot();
-                    slot.latest = Some(Reading {
-                        value,
-                        taken: Instant::now(),
-                    });
-                    let rest = worker
-                        .stopped
-                        .wait_timeout_while(slot, interval, |slot| !slot.stop);
-                    if rest.unwrap_or_else(PoisonError::into_inner).0.stop {
-                        return;
-                    }
+        let work = Box::new(move || {
+            loop {
+                let value = Arc::new(ask());
+                let mut slot = worker.slot();
+                slot.latest = Some(Reading {
+                    value,
+                    taken: Instant::now(),
+                });
+                let rest = worker
+                    .stopped
+                    .wait_timeout_while(slot, interval, |slot| !slot.stop);
+                if rest.unwrap_or_else(PoisonError::into_inner).0.stop {
+                    return;
                 }
-            })?;
+            }
+        });
+        let thread = threads::start(name, work)?;
         Ok(Self { shared, thread })
     }
 
@@ -126,6 +122,7 @@ impl<T> Drop for Probe<T> {
 mod tests {
     use super::*;
     use std::sync::mpsc;
+    use std::thread;
 
     #[test]
     fn the_slot_holds_the_latest_value_while_the_next_answer_hangs() {

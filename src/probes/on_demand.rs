@@ -11,12 +11,11 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
 use super::Reading;
-use super::STACK;
+use crate::threads;
 
 /// How long the loop waits for answers: all that one collector asks for in one scrape together.
 pub const PATIENCE: Duration = Duration::from_millis(100);
@@ -96,15 +95,13 @@ impl<T: Send + Sync + 'static> OnDemand<T> {
             changed: Condvar::new(),
         });
         let worker = Arc::clone(&shared);
-        thread::Builder::new()
-            .name(name.to_string())
-            .stack_size(STACK)
-            .spawn(move || {
-                while let Some(asked) = worker.question() {
-                    let value = Arc::new(ask());
-                    worker.answer(value, asked);
-                }
-            })?;
+        let work = Box::new(move || {
+            while let Some(asked) = worker.question() {
+                let value = Arc::new(ask());
+                worker.answer(value, asked);
+            }
+        });
+        threads::start(name, work)?;
         Ok(Self { shared })
     }
 
@@ -171,6 +168,7 @@ impl<T> Drop for OnDemand<T> {
 mod tests {
     use super::*;
     use std::sync::mpsc;
+    use std::thread;
 
     /// Longer than anything takes on a busy machine.
     const LONG: Duration = Duration::from_secs(60);

@@ -1,6 +1,5 @@
 //! The TC counters between two ticks.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::tc::Counts;
@@ -46,7 +45,8 @@ struct Sampled {
 /// What the ticks sampled of the TC counters.
 pub struct Tc {
     watch: Watch,
-    interfaces: BTreeMap<u32, Sampled>,
+    /// By their indexes, in order.
+    interfaces: Vec<(u32, Sampled)>,
     last_success: Option<SystemTime>,
 }
 
@@ -54,7 +54,7 @@ impl Tc {
     pub(super) fn new(watch: Watch) -> Self {
         Self {
             watch,
-            interfaces: BTreeMap::new(),
+            interfaces: Vec::new(),
             last_success: None,
         }
     }
@@ -74,12 +74,12 @@ impl Tc {
     /// The rates of the last tick, ingress and egress; `None` until there are two samples.
     #[must_use]
     pub fn rates(&self, ifindex: u32) -> Option<[TcRates; 2]> {
-        self.interfaces.get(&ifindex)?.rates
+        find(&self.interfaces, ifindex)?.rates
     }
 
     /// Takes a sample. Why one cannot be taken is what the collector says, which reads the same counters.
     pub(super) fn tick(&mut self, elapsed: Option<f64>) {
-        let mut before = std::mem::take(&mut self.interfaces);
+        let before = std::mem::take(&mut self.interfaces);
         let Ok(state) = self.watch.state() else {
             return;
         };
@@ -93,7 +93,7 @@ impl Tc {
                 complete = false;
                 continue;
             };
-            let before = before.remove(&interface.ifindex);
+            let before = find(&before, interface.ifindex);
             let rates = before.zip(elapsed).and_then(|(before, elapsed)| {
                 let [ingress, egress] = &counts;
                 let [ingress_before, egress_before] = &before.counts;
@@ -103,12 +103,19 @@ impl Tc {
                 ])
             });
             let sampled = Sampled { counts, rates };
-            self.interfaces.insert(interface.ifindex, sampled);
+            self.interfaces.push((interface.ifindex, sampled));
         }
+        self.interfaces
+            .sort_unstable_by_key(|(ifindex, _)| *ifindex);
         if complete {
             self.last_success = Some(SystemTime::now());
         }
     }
+}
+
+fn find(interfaces: &[(u32, Sampled)], ifindex: u32) -> Option<&Sampled> {
+    let place = interfaces.binary_search_by_key(&ifindex, |(known, _)| *known);
+    interfaces.get(place.ok()?).map(|(_, sampled)| sampled)
 }
 
 fn counts(state: &State, ifindex: u32) -> Option<[Counts; 2]> {

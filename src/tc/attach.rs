@@ -38,6 +38,7 @@ use rustix::process::Rlimit;
 use crate::config::Config;
 use crate::config::DeviceFilter;
 use crate::config::TcAttach;
+use crate::threads;
 
 use super::Programs;
 
@@ -219,10 +220,8 @@ impl Drop for Watch {
 
 fn spawn(settings: Settings, shared: Arc<Shared>) -> io::Result<(UnixStream, JoinHandle<()>)> {
     let (stop, stopped) = UnixStream::pair()?;
-    let thread = thread::Builder::new()
-        .name("tc".to_string())
-        .stack_size(256 << 10)
-        .spawn(move || worker::run(settings, &shared, &stopped))?;
+    let work = Box::new(move || worker::run(settings, &shared, &stopped));
+    let thread = threads::start("tc", work)?;
     Ok((stop, thread))
 }
 

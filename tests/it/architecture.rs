@@ -87,7 +87,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What a device is, the list of devices tells; what is left out, the configuration.
     ("devices", &["config", "files", "links", "parse"]),
     // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
-    ("dns", &["config", "files", "parse", "probes"]),
+    ("dns", &["config", "files", "parse", "probes", "threads"]),
     // The source that was asked for comes from the configuration, and so does who is counted.
     (
         "sockets",
@@ -112,9 +112,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "parse",
             "rtnetlink",
             "sys",
+            "threads",
         ],
     ),
-    ("probes", &["files", "log", "parse", "sys"]),
+    ("probes", &["files", "log", "parse", "sys", "threads"]),
     ("exposition", &["metric"]),
     ("instruments", &["metric", "parse"]),
     // /proc/self below the root that was asked for.
@@ -128,6 +129,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What a route is stands with the file of that name.
     ("rtnetlink", &["netlink", "parse"]),
     ("sys", &[]),
+    ("threads", &[]),
 ];
 
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
@@ -142,7 +144,6 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["collectors"]),
     ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
-    ("simple_dns", &["dns"]),
     ("tiny_http", &["http"]),
 ];
 

@@ -2,7 +2,6 @@
 //! hangs costs. What does not answer in time is told with its last answer, and after five seconds as an error, as in
 //! node_exporter's later versions, until it answers again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -26,11 +25,15 @@ pub(super) const THREADS: usize = 32;
 /// Path and device: what is mounted anew at the same place is another one.
 type Key = (Vec<u8>, u64, u64);
 
+/// The thread that asks a mount, or why there is none.
+type Asked = Result<OnDemand<Result<Space, Errno>>, String>;
+
 pub(super) struct Remote {
     /// How long the answers of one scrape are waited for, all together.
     patience: Duration,
     until: Instant,
-    asked: BTreeMap<Key, Result<OnDemand<Result<Space, Errno>>, String>>,
+    /// A machine has few mounts of this kind, so that a search from the first to the last is quick.
+    asked: Vec<(Key, Asked)>,
     /// Each thread holds one of these for as long as it lives.
     alive: Arc<()>,
 }
@@ -40,7 +43,7 @@ impl Remote {
         Self {
             patience,
             until: Instant::now(),
-            asked: BTreeMap::new(),
+            asked: Vec::new(),
             alive: Arc::new(()),
         }
     }
@@ -50,15 +53,17 @@ impl Remote {
         let mut before = std::mem::take(&mut self.asked);
         for shown in mounts.filter(|shown| may_be_asked(shown)) {
             let key = key(shown);
-            if self.asked.contains_key(&key) {
+            if self.asked(&key).is_some() {
                 continue;
             }
-            let known = before.remove(&key).filter(Result::is_ok);
+            let known = before.iter().position(|(known, _)| *known == key);
+            let known = known.map(|at| before.swap_remove(at).1);
+            let known = known.filter(Result::is_ok);
             if let Some(thread) = known.or_else(|| self.start(files, shown)) {
                 if let Ok(thread) = &thread {
                     thread.ask();
                 }
-                self.asked.insert(key, thread);
+                self.asked.push((key, thread));
             }
         }
         self.until = Instant::now() + self.patience;
@@ -66,7 +71,7 @@ impl Remote {
 
     /// What there is to tell of a mount; `None` where nothing is known yet, or it was not asked.
     pub(super) fn answer(&self, shown: &Shown<'_>) -> Option<Answer> {
-        let thread = match self.asked.get(&key(shown))? {
+        let thread = match self.asked(&key(shown))? {
             Ok(thread) => thread,
             Err(words) => return Some(Err(words.clone())),
         };
@@ -83,11 +88,12 @@ impl Remote {
         Arc::strong_count(&self.alive).saturating_sub(1)
     }
 
-    fn start(
-        &self,
-        files: &Files,
-        shown: &Shown<'_>,
-    ) -> Option<Result<OnDemand<Result<Space, Errno>>, String>> {
+    fn asked(&self, key: &Key) -> Option<&Asked> {
+        let mut asked = self.asked.iter();
+        asked.find_map(|(known, asked)| (known == key).then_some(asked))
+    }
+
+    fn start(&self, files: &Files, shown: &Shown<'_>) -> Option<Asked> {
         let path = files.below_root(&shown.path)?;
         if self.threads() >= THREADS {
             return None;

@@ -4,7 +4,6 @@
 //! has it once. At most [`SHOWN`] are exported, those of the lowest indexes, and only those of devices whose counters are.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Netdev;
@@ -29,10 +28,10 @@ pub(super) static INFO: Desc = Desc::gauge(
     "An address of the device; netmask is the length of its network's prefix in bits. From RTM_GETADDR, when asked for. Always 1.",
 );
 
-/// The addresses that stay, and how many do not.
+/// The addresses that stay, in order and each once, and how many do not.
 #[derive(Default)]
 struct Table {
-    addresses: BTreeSet<Address>,
+    addresses: Vec<Address>,
     left_out: usize,
 }
 
@@ -89,9 +88,12 @@ fn devices<'a>(netdev: &Netdev, links: &'a [Link]) -> BTreeMap<u32, &'a [u8]> {
 
 impl Table {
     fn add(&mut self, address: Address) {
-        if self.addresses.insert(address) && self.addresses.len() > SHOWN {
-            self.addresses.pop_last();
-            self.left_out += 1;
+        if let Err(at) = self.addresses.binary_search(&address) {
+            self.addresses.insert(at, address);
+            if self.addresses.len() > SHOWN {
+                self.addresses.pop();
+                self.left_out += 1;
+            }
         }
     }
 }
