@@ -301,7 +301,7 @@ fn readmes_example_is_sound() {
     let ours: Vec<_> = blocks
         .filter(|block| !block.starts_with("scrape_configs:"))
         .collect();
-    assert_eq!(ours.len(), 4);
+    assert_eq!(ours.len(), 5);
     for block in ours {
         // Its last source wants a weir with SQLite.
         let known = block.split("  - metric: lease_rows").next();
