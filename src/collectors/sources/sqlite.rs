@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use rusqlite::Connection;
+use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
 
@@ -62,6 +63,16 @@ impl From<rusqlite::Error> for Wrong {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nothing but the end of the time interrupts a query.
+            Self::Sqlite(error)
+                if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
+            {
+                let seconds = LONGEST.as_secs();
+                write!(
+                    f,
+                    "query: expected an answer within {seconds} s, found none"
+                )
+            }
             Self::Sqlite(error) => write!(f, "sqlite: {error}"),
             Self::Expected(text) => f.write_str(text),
         }

@@ -113,7 +113,10 @@ fn what_holds_the_database_or_never_ends_is_given_up() {
     assert_eq!(database.ask("SELECT count(*) FROM lease"), "{} 2");
     let endless =
         "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c";
-    assert_eq!(database.ask(endless), "sqlite: interrupted");
+    assert_eq!(
+        database.ask(endless),
+        "query: expected an answer within 5 s, found none"
+    );
     assert!(begun.elapsed() < LONGEST * 4);
 }
 
