@@ -3,8 +3,8 @@
 //! Of an answer all records are walked, but the data is read only of those types that can be asked for. This file's tests
 //! cut and garble answers at every byte.
 //!
-//! Written here in November 2026, for the size: of the crates that read messages, simple-dns is 75 kB of a stripped binary,
-//! hickory-proto 296 kB, domain 32 kB and eleven crates, and dns-parser 20 kB, but nobody has looked after it since 2018.
+//! Written here in November 2026, for the size: of the crates that read messages, simple-dns was 39 kB of the static binary;
+//! in a small program hickory-proto added 296 kB, domain 32 kB with eleven crates, and dns-parser 20 kB.
 
 mod wire;
 
