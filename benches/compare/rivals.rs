@@ -42,7 +42,15 @@ const OURS: &[&str] = &["ephemeral_ports", "listeners", "throughput"];
 
 /// weir's default collectors that node_exporter does not have. Another one missing here keeps node_exporter from starting,
 /// and so fails the comparison of the defaults.
-const NOT_THERE: &[&str] = &["ephemeral_ports", "listeners", "throughput", "uptime"];
+const NOT_THERE: &[&str] = &[
+    "dhcp",
+    "dns",
+    "ephemeral_ports",
+    "listeners",
+    "sources",
+    "throughput",
+    "uptime",
+];
 
 /// Which collectors are compared.
 #[derive(Clone, Copy)]
