@@ -126,11 +126,11 @@ impl<K: Copy + Ord + Hash> Tally<K> {
     fn purge(&mut self) {
         let loose = self.counts.values().filter(|slot| slot.missed != PINNED);
         let mut weights: Vec<u32> = loose.map(|slot| slot.weight(self.level)).collect();
-        if weights.is_empty() {
+        // Nearly all are equal, and a standard library built for size selects among equals in quadratic time.
+        weights.sort_unstable();
+        let Some(median) = weights.get(weights.len().saturating_sub(1) / 2) else {
             return;
-        }
-        let middle = (weights.len() - 1) / 2;
-        let (_, median, _) = weights.select_nth_unstable(middle);
+        };
         self.level = self.level.saturating_add(*median);
         // Emptied and filled again: a table that only loses keys keeps marks of them, and grows in the end.
         for (key, slot) in self.counts.drain() {
