@@ -44,16 +44,16 @@ impl Request {
 
 /// A request that is not worth asking the application about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// The status code.
-    pub(super) code: u16,
+    pub code: u16,
     /// What was wrong, for a person to read.
-    pub(super) text: &'static str,
+    pub text: &'static str,
 }
 
 /// What the bytes that have come so far are.
 #[derive(Debug)]
-pub(super) enum Head {
+pub enum Head {
     /// The beginning of a head.
     Partial,
     /// A request and the length of its head in bytes.
@@ -67,7 +67,8 @@ fn refused(code: u16, text: &'static str) -> Head {
 }
 
 /// Reads what has come so far; `limit` is the largest head in bytes.
-pub(super) fn parse(bytes: &[u8], limit: usize, connection: u64) -> Head {
+#[must_use]
+pub fn parse(bytes: &[u8], limit: usize, connection: u64) -> Head {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let length = match parsed.parse(bytes) {

@@ -14,7 +14,7 @@ use crate::config::Listen;
 mod answer;
 mod connection;
 mod connections;
-mod head;
+pub mod head;
 mod health;
 mod listeners;
 mod negotiate;

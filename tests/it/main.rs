@@ -5,6 +5,7 @@ mod architecture;
 mod cases;
 mod companion;
 mod config;
+mod fuzzed;
 mod golden;
 mod hostile;
 mod http;
