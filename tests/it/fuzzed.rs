@@ -9,8 +9,10 @@ use crate::tree::files_below;
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
 
+type Body = fn(&[u8]);
+
 /// A target and what it does with its bytes.
-const TARGETS: [(&str, fn(&[u8])); 8] = [
+const TARGETS: [(&str, Body); 8] = [
     ("config", bodies::config),
     ("dns", bodies::dns),
     ("http", bodies::http),
