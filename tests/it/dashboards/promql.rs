@@ -182,6 +182,10 @@ fn selectors_are_found_and_nothing_else() {
             "{__name__=~\"y|z\"}"
         ]
     );
+    assert_eq!(
+        (found[0].name.as_str(), found[2].name.as_str()),
+        ("x_total", "")
+    );
     assert_eq!(found[0].matcher("a", "=~"), Some("$a"));
     assert_eq!(found[0].matcher("a", "!="), None);
     assert_eq!(found[2].matcher("__name__", "=~"), Some("y|z"));
