@@ -27,7 +27,7 @@ const SOURCE: &str = "${DS_PROMETHEUS}";
 const WITH_UNIT: [&str; 3] = ["timeseries", "stat", "bargauge"];
 
 /// Grafana's units that the dashboards use. One that it does not know it would show as a word behind the number.
-const UNITS: [&str; 13] = [
+const UNITS: [&str; 11] = [
     "none",
     "percentunit",
     "bps",
@@ -38,9 +38,7 @@ const UNITS: [&str; 13] = [
     "bytes",
     "decbytes",
     "s",
-    "short",
-    "Bps",
-    "bool",
+    "dBm",
 ];
 
 /// Every place in a value with the key that leads to it.

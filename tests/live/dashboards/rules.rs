@@ -21,12 +21,6 @@ use super::names_in;
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus");
 const FILES: [&str; 2] = ["weir-recording.yml", "weir-alerts.yml"];
 
-/// Selectors that cannot have series here, with the reason.
-const ABSENT: [(&str, &str); 1] = [(
-    "node_textfile_mtime_seconds{file=~",
-    "weir.prom as node_exporter serves it; weir's own collector passes over that file",
-)];
-
 /// An expression in which every comparison gives 0 or 1 instead of leaving series out.
 fn without_thresholds(expression: &str) -> String {
     let mut text = String::new();
@@ -88,11 +82,6 @@ fn questions(rule: &Value) -> Vec<Question> {
     };
     let mut all: Vec<_> = selectors(query)
         .into_iter()
-        .filter(|selector| {
-            !ABSENT
-                .iter()
-                .any(|(absent, _)| selector.text.starts_with(absent))
-        })
         .map(|selector| question(format!("last_over_time({}[1m])", selector.text)))
         .collect();
     if rule["type"] == "recording" {

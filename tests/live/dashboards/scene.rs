@@ -17,6 +17,7 @@ use crate::dhcp::Wire;
 use crate::prometheus::Prometheus;
 use crate::prometheus::ask;
 use crate::running::Namespace;
+use crate::running::PATIENCE;
 use crate::running::Process;
 use crate::running::WEIR;
 use crate::running::Weir;
@@ -39,6 +40,8 @@ collector.connections.hostnames: dns
 collector.tc: true
 collector.tc.device-include: .
 collector.tc.protocols: true
+collector.qdisc: true
+collector.wifi: true
 collector.textfile: true
 collector.textfile.directory: DIRECTORY/text
 textfile.output: DIRECTORY/output
@@ -207,6 +210,9 @@ impl Traffic {
             }
             held.push(stream);
         };
+        // With a limit, so that a wire that breaks ends the test and does not hang it.
+        receiver.set_read_timeout(Some(PATIENCE)).unwrap();
+        sender.set_write_timeout(Some(PATIENCE)).unwrap();
         let ends = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&ends);
         let senders = thread::spawn(move || {
