@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::boards::Board;
 use crate::boards::boards;
 use crate::boards::label_values;
+use crate::boards::list;
 use crate::boards::text;
 use crate::client;
 use crate::prometheus::encoded;
@@ -222,8 +223,47 @@ fn every_panel_has_data() {
             all.extend(questions(board, &values, false));
         }
         ask_all(address, all);
+        check_graph(address, &boards);
         rules::check(address);
     });
+}
+
+/// The two tables of the node graph: its edges and their numbers, and a node for each end of each edge, without which
+/// Grafana draws nothing at all.
+fn check_graph(address: &str, boards: &[Board]) {
+    let panels = boards.iter().flat_map(|board| {
+        let panels = board.panels().into_iter();
+        panels.map(move |panel| (board, panel))
+    });
+    let (board, panel) = panels
+        .filter(|(_, panel)| panel["type"] == "nodeGraph")
+        .last()
+        .unwrap();
+    let table = |name: &str, columns: &[&str]| -> Vec<Vec<String>> {
+        let mut targets = list(&panel["targets"]).iter();
+        let target = targets.find(|target| target["refId"] == name).unwrap();
+        let query = encoded(&filled(text(&target["expr"]), &unchosen(board)));
+        let answer = api(address, &format!("/api/v1/query?query={query}")).unwrap();
+        let rows = list(&answer["result"]).iter().map(|row| {
+            let column = |name: &&str| text(&row["metric"][*name]).to_string();
+            columns.iter().map(column).collect()
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
+    };
+    let (router, client) = ("192.0.2.1", "192.0.2.2");
+    assert_eq!(
+        table("edges", &["id", "source", "target", "mainstat"]),
+        [
+            ["192.0.2.1-192.0.2.2", router, client, "3"],
+            ["192.0.2.2-192.0.2.1", client, router, "4"]
+        ]
+    );
+    assert_eq!(
+        table("nodes", &["id", "title", "mainstat"]),
+        [[router, router, "4"], [client, client, "3"]]
+    );
 }
 
 #[test]
