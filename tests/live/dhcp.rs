@@ -21,14 +21,14 @@ use crate::support::skip;
 use crate::text::Page;
 
 /// A server's namespace and a client's, joined by a veth pair: s0 with 192.0.2.1, and c0.
-struct Wire {
-    server: Namespace,
-    client: Namespace,
-    directory: Directory,
+pub(crate) struct Wire {
+    pub(crate) server: Namespace,
+    pub(crate) client: Namespace,
+    pub(crate) directory: Directory,
 }
 
 impl Wire {
-    fn new(program: &str) -> Result<Self, String> {
+    pub(crate) fn new(program: &str) -> Result<Self, String> {
         if !installed(program) || !installed("busybox") {
             return Err(format!("{program} or busybox is not installed"));
         }
@@ -47,18 +47,18 @@ impl Wire {
         Ok(wire)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.directory.0.join(name).display().to_string()
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path
     }
 
     /// Starts a server, whose output goes to a file that is shown when a test fails.
-    fn start(&self, program: &str, arguments: &[&str]) -> Process {
+    pub(crate) fn start(&self, program: &str, arguments: &[&str]) -> Process {
         let log = fs::File::create(self.path("log")).unwrap();
         let mut command = self.server.command(program);
         command
@@ -72,7 +72,7 @@ impl Wire {
     }
 
     /// Asks for a lease as a client with this hardware address, and gives the address that it got.
-    fn lease(&self, mac: &str, hostname: &str) -> String {
+    pub(crate) fn lease(&self, mac: &str, hostname: &str) -> String {
         self.client.ip("link set c0 down");
         self.client.ip(&format!("link set c0 address {mac}"));
         self.client.ip("link set c0 up");

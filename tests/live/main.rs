@@ -1,9 +1,12 @@
 //! Against the running kernel, and against tools that nobody here wrote.
 
 mod addresses;
+#[path = "../it/dashboards/boards.rs"]
+mod boards;
 mod capture;
 mod client;
 mod connections;
+mod dashboards;
 mod devices;
 mod dhcp;
 mod dns;
@@ -18,6 +21,8 @@ mod prometheus;
 mod promql;
 mod promtool;
 mod running;
+#[path = "../it/dashboards/promql.rs"]
+mod selectors;
 mod sockets;
 mod sources;
 mod support;
