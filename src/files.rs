@@ -16,6 +16,7 @@ mod namespaces;
 mod reading;
 mod rootfs;
 
+pub mod fifo;
 pub mod regular;
 pub mod watched;
 
@@ -27,6 +28,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
@@ -88,6 +90,10 @@ pub enum Cause {
     TooLarge(usize),
     /// It is a FIFO, a device or a directory.
     NotRegular,
+    /// Nobody has written into a FIFO for that long.
+    NotWritten(Duration),
+    /// What is written into a FIFO has not ended after that long.
+    NotEnded(Duration),
 }
 
 impl fmt::Display for FileError {
@@ -100,6 +106,18 @@ impl fmt::Display for FileError {
                 f,
                 "{}: expected at most {limit} bytes, found more",
                 self.path
+            ),
+            Cause::NotWritten(patience) => write!(
+                f,
+                "{}: expected somebody to write within {} ms, found nobody",
+                self.path,
+                patience.as_millis()
+            ),
+            Cause::NotEnded(patience) => write!(
+                f,
+                "{}: expected an end within {} ms, found none",
+                self.path,
+                patience.as_millis()
             ),
         }
     }

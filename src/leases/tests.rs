@@ -9,10 +9,10 @@ use super::*;
 use crate::config::dhcp::Server as Wanted;
 
 /// A root file system of our own, with a procfs beside it.
-struct Root(PathBuf);
+pub(super) struct Root(pub(super) PathBuf);
 
 impl Root {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("weir-{}-leases-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         for folder in ["proc/net", "sys", "root"] {
@@ -22,13 +22,13 @@ impl Root {
         Self(root)
     }
 
-    fn files(&self) -> Files {
+    pub(super) fn files(&self) -> Files {
         Files::open(&self.0.join("proc"), &self.0.join("sys"))
             .expect("both")
             .with_rootfs(&self.0.join("root"))
     }
 
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(super) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.0.join("root").join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         fs::write(path, content).expect("a file");
@@ -237,33 +237,39 @@ fn what_has_not_changed_is_not_read() {
     assert_eq!(second.table.name(&second.table.entries()[0]), "b");
 }
 
+impl Root {
+    /// Makes a FIFO.
+    pub(super) fn fifo(&self, path: &str) -> PathBuf {
+        let path = self.0.join("root").join(path);
+        let name = CString::new(path.as_os_str().as_bytes()).expect("no zero");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, 0o600.into());
+        rustix::fs::mknodat(rustix::fs::CWD, &name, kind, mode, 0).expect("a FIFO");
+        path
+    }
+}
+
 #[test]
-fn a_fifo_in_the_place_of_a_file_is_an_error_and_not_waited_for() {
+fn a_fifo_is_read_by_a_thread() {
     let root = Root::new("fifo");
-    let path = root.0.join("root/leases");
-    let name = CString::new(path.as_os_str().as_bytes()).expect("no zero");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &name,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .expect("a FIFO");
+    let path = root.fifo("leases");
     let mut leases = watching(vec![Wanted {
         name: "a".to_string(),
         leases: vec![PathBuf::from("/leases")],
         ..Wanted::default()
     }]);
-    leases.look(&root.files());
-    let told: Vec<_> = leases
-        .complaints()
-        .map(|(_, text)| text.to_string())
-        .collect();
-    assert_eq!(
-        told,
-        [format!("{}: expected a regular file", path.display())]
-    );
+    let files = root.files();
+    leases.look(&files);
+    assert!(leases.servers()[0].far);
+    let writer = thread::spawn(move || fs::write(path, "1795312750 02 192.0.2.1 a *\n"));
+    let begun = Instant::now();
+    while leases.servers()[0].content().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no answer");
+        thread::sleep(Duration::from_millis(5));
+        leases.look(&files);
+    }
+    writer.join().expect("no panic").expect("written");
+    let entries = leases.servers()[0].content().expect("read").table.entries();
+    assert_eq!(entries.len(), 1);
 }
 
 #[test]
