@@ -96,12 +96,15 @@ struct Seen {
 struct Unread {
     text: String,
     missing: bool,
+    /// Whether what they hold is wrong, so that it stays so while they are unchanged.
+    lasts: bool,
 }
 
 impl From<FileError> for Unread {
     fn from(error: FileError) -> Self {
         Self {
             missing: matches!(error.cause, Cause::Io(rustix::io::Errno::NOENT)),
+            lasts: false,
             text: error.to_string(),
         }
     }
@@ -139,9 +142,22 @@ impl Reader {
             Err(unread) => {
                 self.last.missing = unread.missing;
                 self.last.error = Some(unread.text);
+                if unread.lasts {
+                    self.seen = self.at_rest();
+                }
             }
         }
         self.last.clone()
+    }
+
+    /// How the lease files are, unless one is a FIFO or was written just now.
+    fn at_rest(&self) -> Option<Seen> {
+        let places = self.sources.leases.iter();
+        let stamps = places.map(|place| watched::stamp(&place.path).ok());
+        let leases = stamps.collect::<Option<Vec<_>>>()?;
+        let fresh = leases.iter().flatten().any(Stamp::is_fresh);
+        let settings = Vec::new();
+        Some(Seen { leases, settings }).filter(|_| !fresh)
     }
 
     fn is_as(&self, seen: &Seen) -> bool {
@@ -244,21 +260,24 @@ impl Reader {
                 first.get_or_insert(error);
             }
         };
-        let unread = |text: String| Unread {
+        let unread = |text: String, lasts: bool| Unread {
             text,
             missing: false,
+            lasts,
         };
         let path = place.path.display();
         match &self.sources.query {
             #[cfg(feature = "sqlite")]
-            Some(query) => rows::leases(&place.path, query, &mut take).map_err(unread)?,
+            Some(query) => {
+                rows::leases(&place.path, query, &mut take).map_err(|text| unread(text, false))?;
+            }
             _ => formats::leases(self.sources.format, bytes, &mut take)
-                .map_err(|error| unread(format!("{path}:{error}")))?,
+                .map_err(|error| unread(format!("{path}:{error}"), true))?,
         }
         if let Some(error) = first {
             let text = format!("{path}:{error}");
             if content.table.taken() == before {
-                return Err(unread(text));
+                return Err(unread(text, true));
             }
             content.first_bad.get_or_insert(text);
         }

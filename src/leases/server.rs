@@ -179,8 +179,8 @@ impl Server {
         let why = error.as_deref();
         match self.told.step(why, now) {
             Say::Broken(others) => {
-                let err = why.unwrap_or_default();
-                log::error!(server = server, err = err, left_out = others; "leases not read");
+                let err = counted(why, others);
+                log::error!(server = server, err = err.as_str(); "leases not read");
             }
             Say::Healed => log::info!(server = server; "leases are read again"),
             Say::Nothing => {}
@@ -190,8 +190,8 @@ impl Server {
         // Line numbers move with every change of the file: that there is one is told, and the first, not each.
         let any = first.map(|_| "");
         if let Say::Broken(others) = self.told_bad.step(any, now) {
-            let err = first.unwrap_or_default();
-            log::warn!(server = server, err = err, left_out = others; "left out of the leases or pools");
+            let err = counted(first, others);
+            log::warn!(server = server, err = err.as_str(); "left out of the leases or pools");
         }
         self.error = error;
     }
@@ -260,6 +260,15 @@ fn source(name: &str, sources: &Sources, ground: Ground, last: Look) -> Source {
             let nothing = Sources::default();
             Source::Here(Reader::new(nothing, Ground::default(), last))
         }
+    }
+}
+
+/// What is logged: why, and how many times there was something to log that was not.
+fn counted(why: Option<&str>, others: u64) -> String {
+    let why = why.unwrap_or_default();
+    match others {
+        0 => why.to_string(),
+        _ => format!("{why} ({others} times since the last line)"),
     }
 }
 

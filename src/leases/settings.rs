@@ -153,7 +153,7 @@ impl<'g> Walk<'g> {
         let listed = |path: &Path| regular::with_suffix(path, "");
         let (files, endings) = match what {
             Included::Directory(endings) => (listed(&path), endings),
-            Included::Hosts if path.is_dir() => (listed(&path), b"".as_slice()),
+            Included::Hosts if regular::is_directory(&path) => (listed(&path), b"".as_slice()),
             _ => return self.file(&path, what, depth, content),
         };
         self.seen.push((path.clone(), watched::any(&path)));
@@ -175,7 +175,7 @@ impl<'g> Walk<'g> {
             let Some(place) = self.place(shown.as_os_str().as_bytes(), content) else {
                 continue;
             };
-            if !place.is_dir() {
+            if !regular::is_directory(&place) {
                 self.file(&place, what, depth, content);
             }
         }

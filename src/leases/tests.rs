@@ -118,6 +118,72 @@ fn servers_are_found_at_their_usual_places_below_the_root() {
 }
 
 #[test]
+fn pools_are_found_on_openwrt_and_debian_without_configuration() {
+    let pools = |root: &Root| {
+        let mut leases = watching(Vec::new());
+        leases.look(&root.files());
+        let servers = leases.servers().iter();
+        let found = servers.flat_map(|server| {
+            let content = server.content().expect("read");
+            let pools = content.pools.iter();
+            pools.map(|pool| format!("{} {} {}", server.name(), pool.name, pool.range))
+        });
+        found.collect::<Vec<_>>()
+    };
+    let openwrt = Root::new("openwrt");
+    openwrt.write("etc/openwrt_release", "DISTRIB_ID='OpenWrt'\n");
+    openwrt.write("tmp/dhcp.leases", "1795312750 02 192.168.1.120 a *\n");
+    openwrt.write("tmp/odhcpd.leases", "# br-lan 0003 1 a 0 5cb 128\n");
+    openwrt.write("tmp/hosts/odhcpd", "::1\ta\n");
+    std::os::unix::fs::symlink("tmp", openwrt.0.join("root/var")).expect("a link");
+    openwrt.write(
+        "etc/config/network",
+        "config interface lan\n\toption ipaddr '192.168.1.1/24'\n",
+    );
+    openwrt.write(
+        "etc/config/dhcp",
+        "config dhcp lan\n\toption start 100\n\toption limit 50\n",
+    );
+    assert_eq!(pools(&openwrt), ["dnsmasq lan 192.168.1.100-192.168.1.149"]);
+    // What dnsmasq reads is looked at first, as OpenWrt generates it.
+    openwrt.write(
+        "tmp/etc/dnsmasq.conf.cfg01411c",
+        "# auto-generated config file from /etc/config/dhcp\nconf-file=/etc/dnsmasq.conf\n\
+        dhcp-leasefile=/tmp/dhcp.leases\nconf-dir=/tmp/dnsmasq.d\n\
+        dhcp-range=set:lan,192.168.1.100,192.168.1.249,255.255.255.0,12h\n",
+    );
+    openwrt.write("etc/dnsmasq.conf", "# dhcp-range=a\n");
+    openwrt.write(
+        "tmp/dnsmasq.d/more",
+        "dhcp-range=set:guest,10.0.0.2,10.0.0.9\n",
+    );
+    let expected = [
+        "dnsmasq lan 192.168.1.100-192.168.1.249",
+        "dnsmasq guest 10.0.0.2-10.0.0.9",
+    ];
+    assert_eq!(pools(&openwrt), expected);
+    let debian = Root::new("debian");
+    debian.write("var/lib/misc/dnsmasq.leases", "");
+    debian.write(
+        "etc/dnsmasq.conf",
+        "#conf-dir=/etc/dnsmasq.d\nconf-dir=/etc/dnsmasq.more/,*.conf\n",
+    );
+    debian.write("etc/dnsmasq.d/README", "# All files in this directory\n");
+    debian.write("etc/dnsmasq.d/lan", "dhcp-range=10.0.0.2,10.0.0.9\n");
+    debian.write(
+        "etc/dnsmasq.d/lan.dpkg-old",
+        "dhcp-range=10.0.9.2,10.0.9.9\n",
+    );
+    debian.write(
+        "etc/dnsmasq.more/a.conf",
+        "dhcp-range=set:a,10.0.1.2,10.0.1.9\n",
+    );
+    debian.write("etc/dnsmasq.more/b", "dhcp-range=set:b,10.0.2.2,10.0.2.9\n");
+    let expected = ["dnsmasq a 10.0.1.2-10.0.1.9", "dnsmasq  10.0.0.2-10.0.0.9"];
+    assert_eq!(pools(&debian), expected);
+}
+
+#[test]
 fn nobody_pays_who_does_not_ask() {
     let root = Root::new("off");
     root.write(

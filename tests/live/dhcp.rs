@@ -139,20 +139,26 @@ fn dnsmasq_and_its_range() {
     assert_eq!(page.value("weir_dhcp_pool_usage_ratio", &pool), Some(0.03));
 }
 
-/// The block of README that begins so, up to its end.
-fn shown_in_readme(begin: &str) -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let text = fs::read_to_string(path).unwrap();
-    let rest = text.split("```").find_map(|block| {
-        let (_, body) = block.split_once('\n')?;
-        body.starts_with(begin).then(|| body.to_string())
-    });
-    rest.unwrap_or_else(|| panic!("README has no block that begins {begin}"))
+/// The block of docs/dhcp.md that begins so, up to its end. Where README shows one that begins so, it is the same.
+fn shown(begin: &str) -> String {
+    let block = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let text = fs::read_to_string(path).unwrap();
+        text.split("```").find_map(|block| {
+            let (_, body) = block.split_once('\n')?;
+            body.starts_with(begin).then(|| body.to_string())
+        })
+    };
+    let found = block("docs/dhcp.md").unwrap_or_else(|| panic!("no block begins {begin}"));
+    if let Some(other) = block("README.md") {
+        assert_eq!(other, found, "README and docs/dhcp.md");
+    }
+    found
 }
 
-/// What README says of a router with dnsmasq, word for word but for the addresses that the server draws.
+/// What docs/dhcp.md says of a router with dnsmasq, word for word but for the addresses that the server draws.
 #[test]
-fn readmes_ten_lines_for_a_router_with_dnsmasq() {
+fn the_ten_lines_for_a_router_with_dnsmasq() {
     let wire = match Wire::new(&["dnsmasq", "busybox"]) {
         Ok(wire) => wire,
         Err(reason) => return skip(&reason),
@@ -162,7 +168,7 @@ fn readmes_ten_lines_for_a_router_with_dnsmasq() {
         fs::create_dir_all(wire.directory.0.join(directory)).unwrap();
     }
     wire.write("etc/resolv.conf", "nameserver 127.0.0.1\n");
-    let settings = wire.write("etc/dnsmasq.conf", &shown_in_readme("dhcp-range="));
+    let settings = wire.write("etc/dnsmasq.conf", &shown("dhcp-range="));
     let file = wire.path("var/lib/misc/dnsmasq.leases");
     let leases = format!("--dhcp-leasefile={file}");
     let flags = ["-k", "-C", &settings, &leases, "--no-ping", "--user=root"];
@@ -172,20 +178,20 @@ fn readmes_ten_lines_for_a_router_with_dnsmasq() {
     wire.lease("02:00:00:00:01:01", "laptop");
     let nas = wire.lease("02:00:00:00:01:02", "nas");
     assert_eq!(nas, "192.168.1.121");
-    let ten = shown_in_readme("web.listen-address: \"192.168.1.1:2112\"\ndhcp:");
+    let ten = shown("web.listen-address: \"192.168.1.1:2112\"\ndhcp:");
     assert_eq!(ten.lines().count(), 10, "{ten}");
     let configuration = format!("--config.file={}", wire.write("weir.yml", &ten));
     let root = format!("--path.rootfs={}", wire.directory.0.display());
     let weir = Weir::launch(wire.server.command(WEIR).args([&configuration, &root]));
     // The address of the one that dnsmasq keeps none for is dnsmasq's choice.
-    let shown = shown_in_readme("dhcp_lease_count 2\n");
-    let wanted: Vec<_> = shown
+    let example = shown("dhcp_lease_count 2\n");
+    let wanted: Vec<_> = example
         .lines()
         .filter(|line| !line.contains("hostname=\"laptop\""))
         .collect();
-    assert!(wanted.len() > 8, "{shown}");
+    assert!(wanted.len() > 8, "{example}");
     let mut client = wire.server.connect(&weir.address).unwrap();
-    wait_until("all that README shows", || {
+    wait_until("all that is shown", || {
         let answer = client.get("/metrics", "").unwrap();
         let page = answer.text().unwrap();
         wanted

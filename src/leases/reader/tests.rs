@@ -72,6 +72,26 @@ fn while_nobody_writes_a_fifo_its_last_leases_stay() {
     assert!(content.files.is_empty(), "of no time");
 }
 
+/// A file of another format is not read again and again to say so again.
+#[test]
+fn what_is_wrong_in_an_unchanged_file_is_found_once() {
+    let root = Root::new("reader-wrong");
+    root.write("leases", "{ \"a\": \n");
+    let mut reader = reader(&root, Format::Json, false, &[]);
+    let begun = Instant::now();
+    while reader.seen.is_none() {
+        assert!(reader.look().error.is_some());
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it does not rest"
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(reader.look().error.is_some(), "and it is still wrong");
+    root.write("leases", "[]\n");
+    assert!(reader.look().error.is_none());
+}
+
 #[test]
 fn what_dnsmasq_includes_is_read_once() {
     let root = Root::new("reader-dnsmasq");
