@@ -74,12 +74,6 @@ fn a_fifo_is_waited_for_by_nobody_but_its_thread() {
     let [quiet, open, written] = &fifos;
     let near = directory.0.join("near");
     fs::write(&near, "0 02:00:00:00:00:01 192.0.2.1 a *\n").unwrap();
-    let mut weir = watching(&[
-        ("quiet=dnsmasq", quiet),
-        ("open=dnsmasq", open),
-        ("written=dnsmasq", written),
-        ("near=dnsmasq", &near),
-    ]);
     let writer = thread::spawn({
         let path = written.clone();
         move || fs::write(path, "0 02:00:00:00:00:02 192.0.2.2 b *\n").unwrap()
@@ -93,6 +87,12 @@ fn a_fifo_is_waited_for_by_nobody_but_its_thread() {
             file
         }
     });
+    let mut weir = watching(&[
+        ("quiet=dnsmasq", quiet),
+        ("open=dnsmasq", open),
+        ("written=dnsmasq", written),
+        ("near=dnsmasq", &near),
+    ]);
     wait_until("what is written and closed", || {
         let page = weir.scrape();
         success(&page, "near") == Some(1.0) && count(&page) == Some(2.0)
@@ -110,20 +110,20 @@ fn a_fifo_is_waited_for_by_nobody_but_its_thread() {
     });
     assert_eq!(count(&weir.scrape()), Some(2.0));
     let said: Vec<_> = weir.log.try_iter().collect();
-    for (server, why) in [
-        ("quiet", "expected somebody to write within 3000 ms"),
-        ("written", "expected somebody to write within 3000 ms"),
-        ("open", "expected an end within 3000 ms"),
-    ] {
+    for server in ["quiet", "open", "written"] {
         let server = format!("server={server} ");
         let lines = said.iter().filter(|line| line.contains(&server));
         let lines: Vec<_> = lines
             .filter(|line| line.contains("leases not read"))
             .collect();
         assert!(
-            matches!(lines.as_slice(), [line] if line.contains(why)),
+            lines
+                .iter()
+                .all(|line| line.contains(" within 3000 ms, found no")),
             "{said:#?}"
         );
+        // One, and another if all of this took more than a minute.
+        assert!((1..=3).contains(&lines.len()), "{said:#?}");
     }
     weir.process.signal(rustix::process::Signal::TERM);
     assert_eq!(weir.process.code_within(Duration::from_secs(20)), Some(0));
