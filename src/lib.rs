@@ -20,6 +20,8 @@ pub mod cidr;
 pub mod cli;
 pub mod collectors;
 pub mod config;
+#[cfg(feature = "sqlite")]
+pub mod database;
 pub mod devices;
 pub mod dns;
 pub mod exposition;

@@ -12,6 +12,7 @@ mod cost;
 mod encoding;
 mod floor;
 mod isolation;
+mod leases;
 mod load;
 mod namespaces;
 mod peers;
@@ -81,6 +82,12 @@ fn main() -> ExitCode {
             programs::goals(&mut goals);
             Ok(goals.print())
         }
+        // `cargo bench -- --leases`, in half a minute.
+        ["--leases", ..] => {
+            let mut goals = Goals::default();
+            leases::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)
@@ -135,6 +142,7 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
         Err(error) => goals.missing(&format!("{NAMESPACES}: {error}")),
     }
     programs::goals(&mut goals);
+    leases::goals(&mut goals);
     match run_inside(&["--crowded"]) {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),

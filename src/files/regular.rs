@@ -61,6 +61,12 @@ pub fn with_suffix(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, FileE
     Ok(ends.map(|name| directory.join(name)).collect())
 }
 
+/// Whether a path leads to a directory.
+#[must_use]
+pub fn is_directory(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_dir())
+}
+
 /// What tells a file from every other, whatever leads to it: its device and inode. `None` where there is no such file.
 #[must_use]
 pub fn identity(path: &Path) -> Option<(u64, u64)> {

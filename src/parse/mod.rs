@@ -55,6 +55,7 @@ pub mod table;
 pub mod textfile;
 pub mod tz_rule;
 pub mod tzfile;
+pub mod uci;
 pub mod udhcpd_conf;
 pub mod uptime;
 pub mod uts;

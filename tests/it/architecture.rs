@@ -65,6 +65,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "collectors",
         &[
             "config",
+            "database",
             "devices",
             "dns",
             "files",
@@ -97,7 +98,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
     // A lease file on another machine is read by a probe.
-    ("leases", &["config", "files", "parse", "probes"]),
+    (
+        "leases",
+        &["config", "database", "files", "parse", "probes"],
+    ),
+    // Only with the cargo feature sqlite. What is no regular file is not opened.
+    ("database", &["files"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
@@ -141,7 +147,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
-    ("rusqlite", &["collectors"]),
+    ("rusqlite", &["database"]),
     ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
     ("tiny_http", &["http"]),

@@ -253,7 +253,7 @@ fn dhcp_servers(folder: &Path) -> Vec<Server> {
             .map(|settings| folder.join(settings))
             .into_iter()
             .collect(),
-        pools: Vec::new(),
+        ..Server::default()
     });
     servers.collect()
 }

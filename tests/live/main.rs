@@ -7,6 +7,7 @@ mod capture;
 mod client;
 mod connections;
 mod dashboards;
+mod dead;
 mod devices;
 mod dhcp;
 mod dns;

@@ -2,7 +2,7 @@
 //!
 //! A file that has not changed is not read again, unless the kernel makes up what stands in it (/proc, /sys). One that was
 //! written a moment ago and ends in the middle of a line, or breaks its format, may be half written: it is read again until it
-//! rests.
+//! rests. A FIFO is read each time, and its writer waited for.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ use crate::config::sources::Pattern;
 use crate::config::sources::Source;
 use crate::files::Cause;
 use crate::files::FileError;
+use crate::files::fifo;
 use crate::files::regular;
 use crate::files::watched;
 use crate::files::watched::Stamp;
@@ -31,6 +32,8 @@ use crate::parse::table;
 
 /// The largest file, in bytes; a database may have any size.
 const FILE: usize = 4 << 20;
+/// How long the writers of a source's FIFOs are waited for, all together: less than what hangs is given.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The most files of one source.
 const FILES: usize = 256;
 /// The most series of one file.
@@ -137,8 +140,9 @@ impl Reader {
         paths.truncate(FILES);
         // A file that the pattern no longer stands for is gone; one that was named should be there.
         self.known.retain(|path, _| paths.contains(path));
+        let share = PATIENCE / u32::try_from(paths.len().max(1)).unwrap_or(u32::MAX);
         for path in &paths {
-            if let Err(error) = self.look_at(path) {
+            if let Err(error) = self.look_at(path, share) {
                 seen.error.get_or_insert(error);
             }
         }
@@ -147,7 +151,8 @@ impl Reader {
         seen
     }
 
-    fn look_at(&mut self, path: &Path) -> Result<(), String> {
+    /// Looks at a file, whose writer is waited for if it is a FIFO.
+    fn look_at(&mut self, path: &Path, patience: Duration) -> Result<(), String> {
         #[cfg(feature = "sqlite")]
         if let Format::Sqlite { query } = &self.format {
             let mut content = super::sqlite::rows(path, query, &self.taken)?;
@@ -158,7 +163,16 @@ impl Reader {
             self.keep(path, Arc::new(content), None);
             return Ok(());
         }
-        let stamp = watched::stamp(path).map_err(|error| error.to_string())?;
+        let stamp = match watched::stamp(path) {
+            Err(error) if matches!(error.cause, Cause::NotRegular) && fifo::is_one(path) => {
+                let bytes = fifo::read(path, FILE, patience).map_err(|error| error.to_string())?;
+                let parsed = self.parse(&bytes);
+                let content = parsed.map_err(|error| format!("{}:{error}", path.display()))?;
+                self.keep(path, Arc::new(content), None);
+                return Ok(());
+            }
+            stamp => stamp.map_err(|error| error.to_string())?,
+        };
         let known = self.known.get_mut(path);
         if let Some((known, Some(seen))) = known
             && stamp.as_ref() == Some(seen)

@@ -255,7 +255,7 @@ fn format_of(format: &str, fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Optio
 }
 
 /// A query may stand on several lines.
-fn query_of(node: &Node) -> Result<String, Wrong> {
+pub(super) fn query_of(node: &Node) -> Result<String, Wrong> {
     const EXPECTED: &str = "a SELECT";
     match &node.value {
         crate::config::node::Value::Text { text, .. } if !text.trim().is_empty() => {

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use crate::dhcp::Wire;
+use crate::dhcp::wire::Wire;
 use crate::prometheus::Prometheus;
 use crate::prometheus::ask;
 use crate::running::Namespace;

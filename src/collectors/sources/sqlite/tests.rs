@@ -1,7 +1,12 @@
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
+
+use rusqlite::Connection;
 
 use super::*;
+use crate::database::BUSY;
+use crate::database::LONGEST;
 
 struct Database(PathBuf);
 
