@@ -18,6 +18,7 @@ use super::flight::Progress;
 use super::flight::Query;
 use super::message::Answer;
 use crate::config::dns::RecordType;
+use crate::seldom::Seldom;
 
 /// Questions that are on their way at once: with a server that does not answer and three seconds for each try, a
 /// thousand records are through in a minute and a half.
@@ -55,7 +56,8 @@ pub struct Asker {
     ended: Vec<Done>,
     foreign: u64,
     /// Why a socket was refused when that was last tried, so that it is told once.
-    told: Option<String>,
+    refused: Option<String>,
+    told: Seldom,
 }
 
 impl Asker {
@@ -68,7 +70,8 @@ impl Asker {
             jobs: Vec::new(),
             ended: Vec::new(),
             foreign: 0,
-            told: None,
+            refused: None,
+            told: Seldom::default(),
         }
     }
 
@@ -179,10 +182,11 @@ impl Asker {
             return Reason::Unreachable;
         }
         let error = error.to_string();
-        if self.told.as_ref() != Some(&error) {
-            log::error!(err = error.as_str(); "questions to name servers cannot be sent");
-            self.told = Some(error);
+        let changed = self.refused.as_ref() != Some(&error);
+        if let Some(left_out) = self.told.tell(changed, Instant::now()) {
+            log::error!(err = error.as_str(); "questions to name servers cannot be sent{left_out}");
         }
+        self.refused = Some(error);
         Reason::Unasked
     }
 
