@@ -10,6 +10,8 @@
 //!
 //! `weir_source_info` is something else: where a collector takes its data from.
 
+#[cfg(feature = "sqlite")]
+mod budget;
 mod reader;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -108,7 +110,7 @@ impl Collector for Sources {
             let readers = sources.iter().map(|source| source.reader(root));
             Pool::new("source", readers.collect())
         });
-        pool.ask(Instant::now() + self.patience);
+        pool.ask(self.patience);
         for (at, source) in self.sources.iter_mut().enumerate() {
             source.take(pool, at);
         }
@@ -161,7 +163,7 @@ impl Active {
 
     /// What reads it, and the place that it hangs with.
     fn reader(&self, root: &Path) -> (PathBuf, Ask<Seen>) {
-        let path = below(root, self.source.file.path());
+        let path = below(root, &self.source.file.path);
         let mut reader = Reader::new(&self.source, path.clone());
         (path, Box::new(move || reader.look()))
     }
@@ -171,7 +173,7 @@ impl Active {
         if let Some(seen) = answer.value() {
             self.seen = Some(seen.clone());
         }
-        let path = self.source.file.path().display();
+        let path = self.source.file.path.display();
         let lacking = pool.lacks_thread(at);
         self.silent = answer.is_stuck().then(|| match lacking {
             Some(lacking) => format!("{path}: {lacking}"),

@@ -126,11 +126,12 @@ impl<T: Send + Sync + 'static> Pool<T> {
         }
     }
 
-    /// Asks every question that is not being asked, and waits until all are answered that are worth waiting for, `until` at
-    /// the latest. One that hangs, and one that took long the last time, is not.
-    pub fn ask(&self, until: Instant) {
+    /// Asks every question that is not being asked, and waits until all are answered that are worth waiting for, but not
+    /// longer than that. One that hangs, and one that took long the last time, is not.
+    pub fn ask(&self, patience: Duration) {
         let mut state = self.shared.state();
         let now = Instant::now();
+        let until = now + patience;
         for question in &mut state.questions {
             question.patient = question.asked.is_none() && question.took <= PATIENCE;
             question.asked = question.asked.or(Some(now));
@@ -152,9 +153,8 @@ impl<T: Send + Sync + 'static> Pool<T> {
     /// Starts a thread when questions wait, and every thread has been busy with one for too long.
     fn hire(&self, state: &mut State<T>, now: Instant) {
         let limit = now.checked_sub(self.hold);
-        let soon_free = |question: &Question<T>| {
-            question.begun.is_some() && !question.has_begun_before(limit)
-        };
+        let soon_free =
+            |question: &Question<T>| question.begun.is_some() && !question.has_begun_before(limit);
         let queued = state.questions.iter().any(Question::is_queued);
         let free = state.idle > 0 || state.questions.iter().any(soon_free);
         if !queued || free || state.threads >= MOST {
@@ -184,8 +184,8 @@ impl<T: Send + Sync + 'static> Pool<T> {
                 taken: reading.taken,
             }),
             pending: question
-                .and_then(|question| question.begun.or(question.asked))
-                .map(|since| since.elapsed()),
+                .and_then(|question| question.asked)
+                .map(|asked| asked.elapsed()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Rows of a query of an SQLite database, read while another program may write it.
 //!
 //! The database is opened for reading only, each time anew: it may have been replaced. A writer that holds it is waited for
-//! for a second, and a query that takes longer than [`LONGEST`] is given up.
+//! for a second, and queries that take longer than [`LONGEST`] are given up; how often they are asked, `budget` says.
 
 use std::fmt;
 use std::path::Path;
@@ -24,8 +24,8 @@ use crate::parse::printable;
 /// after a while, which finds no gap between the transactions of a busy writer.
 const TRIES: i32 = 200;
 const BUSY: Duration = Duration::from_millis(5);
-/// How long a query may take.
-const LONGEST: Duration = Duration::from_secs(5);
+/// How long the queries of a source may take, all together: less than the time after which a file system is said to hang.
+pub(super) const LONGEST: Duration = Duration::from_secs(4);
 /// After how many of its steps SQLite is asked whether it is time to give up.
 const STEPS: i32 = 10_000;
 /// The most columns: labels, and the number.
@@ -33,11 +33,16 @@ const COLUMNS: usize = 31;
 /// The most rows that are looked at: those past the limit of series are only counted.
 const ROWS: usize = 100_000;
 
-/// Asks a database. The labels that are taken are those of all series of the source.
+/// Asks a database, which must have answered at `end`. The labels that are taken are those of all series of the source.
 ///
 /// # Errors
 /// When it cannot be opened, the query is none, or what it gives is no number.
-pub(super) fn rows(path: &Path, query: &str, taken: &[String]) -> Result<Content, String> {
+pub(super) fn rows(
+    path: &Path,
+    query: &str,
+    taken: &[String],
+    end: Instant,
+) -> Result<Content, String> {
     let shown = path.display();
     // SQLite would wait for the writer of a FIFO.
     match watched::stamp(path) {
@@ -45,7 +50,7 @@ pub(super) fn rows(path: &Path, query: &str, taken: &[String]) -> Result<Content
         Ok(None) => return Err(format!("{shown}: expected a database, found none")),
         Err(error) => return Err(error.to_string()),
     }
-    ask(path, query, taken).map_err(|error| format!("{shown}: {error}"))
+    ask(path, query, taken, end).map_err(|error| format!("{shown}: {error}"))
 }
 
 /// Why there is no number.
@@ -67,11 +72,7 @@ impl fmt::Display for Wrong {
             Self::Sqlite(error)
                 if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
             {
-                let seconds = LONGEST.as_secs();
-                write!(
-                    f,
-                    "query: expected an answer within {seconds} s, found none"
-                )
+                f.write_str(&late())
             }
             Self::Sqlite(error) => write!(f, "sqlite: {error}"),
             Self::Expected(text) => f.write_str(text),
@@ -79,14 +80,21 @@ impl fmt::Display for Wrong {
     }
 }
 
-fn ask(path: &Path, query: &str, taken: &[String]) -> Result<Content, Wrong> {
+fn late() -> String {
+    let seconds = LONGEST.as_secs();
+    format!("query: expected an answer within {seconds} s, found none")
+}
+
+fn ask(path: &Path, query: &str, taken: &[String], end: Instant) -> Result<Content, Wrong> {
+    if Instant::now() >= end {
+        return Err(Wrong::Expected(late()));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(|tried| {
         thread::sleep(BUSY);
         tried < TRIES
     }))?;
-    let end = Instant::now() + LONGEST;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
     let mut statement = connection.prepare(query)?;
     if !statement.readonly() {

@@ -3,8 +3,7 @@ use super::*;
 #[test]
 fn servers_with_and_without_ports() {
     let read = |text: &str| {
-        Server::parse(text)
-            .map(|server| (server.address.to_string(), server.scope, server.port))
+        Server::parse(text).map(|server| (server.address.to_string(), server.scope, server.port))
     };
     for (text, address, scope, port) in [
         ("192.0.2.1", "192.0.2.1", "", 53),
