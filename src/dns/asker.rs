@@ -256,8 +256,8 @@ impl Asker {
             return;
         };
         let progress = job.flight.advance();
-        if let Progress::Waiting(foreign) = progress {
-            self.foreign += foreign;
+        self.foreign += std::mem::take(&mut job.flight.foreign);
+        if matches!(progress, Progress::Waiting) {
             return;
         }
         let now = Instant::now();
@@ -282,7 +282,7 @@ impl Asker {
                 };
                 self.next_try(job, servers, now, reason);
             }
-            Progress::Waiting(_) => {}
+            Progress::Waiting => {}
         }
     }
 

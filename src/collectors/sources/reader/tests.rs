@@ -299,7 +299,8 @@ fn a_query_without_end_is_not_asked_again_at_once() {
     rusqlite::Connection::open(tree.path("f"))
         .and_then(|writer| writer.execute_batch("CREATE TABLE t (x)"))
         .expect("a database");
-    let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c";
+    let endless =
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c";
     let mut reader = reader(&tree, &format!("format: sqlite, query: \"{endless}\""));
     let said = "f: query: expected an answer within 4 s, found none";
     let begun = Instant::now();
