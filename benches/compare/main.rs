@@ -9,6 +9,7 @@
 #[path = "../../tests/live/client.rs"]
 mod client;
 mod cost;
+mod dns;
 mod encoding;
 mod floor;
 mod isolation;
@@ -81,6 +82,12 @@ fn main() -> ExitCode {
             programs::goals(&mut goals);
             Ok(goals.print())
         }
+        // `cargo bench -- --dns`, in a minute.
+        ["--dns", ..] => {
+            let mut goals = Goals::default();
+            dns::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)
@@ -140,6 +147,7 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),
     }
     peers::report(&mut goals);
+    dns::goals(&mut goals);
     Ok(goals.print())
 }
 
