@@ -82,7 +82,7 @@ fn main() -> ExitCode {
             programs::goals(&mut goals);
             Ok(goals.print())
         }
-        // `cargo bench -- --dns`, in a minute.
+        // `cargo bench -- --dns`, in a minute and a half.
         ["--dns", ..] => {
             let mut goals = Goals::default();
             dns::goals(&mut goals);

@@ -344,3 +344,6 @@ impl Asker {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
