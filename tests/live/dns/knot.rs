@@ -37,6 +37,9 @@ use crate::text::Page;
 
 const ADDRESS: &str = "127.0.0.1";
 
+/// On a busy machine no question is repeated either.
+const PATIENT: &str = "--collector.dns.timeout=30s";
+
 /// Besides what `zone` adds. Two strings of one TXT record, one of them as long as a string can be.
 const ZONE: &str = r#"
 $TTL 300
@@ -215,7 +218,7 @@ fn every_type_and_every_reason() {
             ("elsewhere.test,A", "refused"),
             ("broken.test,A", "servfail"),
         ],
-        &[],
+        &[PATIENT],
     );
     assert_eq!(
         knot.accepted() - before,
@@ -280,9 +283,9 @@ fn a_server_that_hangs_and_one_that_is_slow() {
     knot.process.signal(Signal::CONT);
     wait_until("an empty queue", || !waits());
     knot.process.signal(Signal::STOP);
-    let patient = ["--collector.dns.timeout=30s"];
     let page = thread::scope(|scope| {
-        let weir = scope.spawn(|| once_by(&mut knot.weir(), ADDRESS, &[record, patient].concat()));
+        let weir =
+            scope.spawn(|| once_by(&mut knot.weir(), ADDRESS, &[record, [PATIENT]].concat()));
         wait_until("the question", waits);
         thread::sleep(Duration::from_millis(600));
         knot.process.signal(Signal::CONT);
@@ -315,6 +318,7 @@ fn a_serial_that_changes() {
         "--web.listen-address=127.0.0.1:2112",
         "--collector.dns.record=example.test,SOA,2026112101",
         "--collector.dns.interval=1s",
+        PATIENT,
         &resolver,
     ];
     let weir = Weir::launch(knot.weir().args(ONLY).args(flags));
@@ -393,7 +397,7 @@ fn whoever_answers_before_it_is_not_believed() {
                 ("ns1.example.test,A,192.0.2.1", "valid"),
                 ("missing.example.test,A", "nxdomain"),
             ],
-            &[],
+            &[PATIENT],
         );
         ends.store(true, Ordering::Relaxed);
         page

@@ -83,7 +83,7 @@ fn peers_have_the_names_of_reverse_dns() {
     assert_eq!(std::fs::read_dir(tasks).unwrap().count(), 2);
 }
 
-/// Five questions a second at most, whoever does not answer them, and no scrape waits for one.
+/// Five questions a second at most, and no scrape waits for one.
 #[test]
 fn a_server_that_is_silent_is_asked_seldom_and_never_waited_for() {
     let namespace = match Namespace::new() {
@@ -102,7 +102,7 @@ fn a_server_that_is_silent_is_asked_seldom_and_never_waited_for() {
         "--collector.connections",
         "--collector.dns",
         "--collector.connections.hostnames=dns",
-        "--collector.dns.timeout=100ms",
+        "--collector.dns.timeout=1m",
         &resolver,
     ];
     let begun = Instant::now();
@@ -128,5 +128,6 @@ fn a_server_that_is_silent_is_asked_seldom_and_never_waited_for() {
         asked as f64 <= took.as_secs_f64() * 5.0 + 1.0,
         "{asked} in {took:?}"
     );
-    assert!(longest < PATIENCE / 4, "{longest:?}");
+    // One that waited for an answer would have taken a minute.
+    assert!(longest < PATIENCE, "{longest:?}");
 }
