@@ -1,7 +1,7 @@
 //! Queries of SQLite databases, which another program may write meanwhile. Only with the cargo feature `sqlite`.
 //!
 //! The database is opened for reading only, each time anew: it may have been replaced. A writer that holds it is waited for
-//! for a second, and a query that takes longer than [`LONGEST`] is given up: only a thread that may wait should ask.
+//! for a second, and a query that takes longer than it may is given up: only a thread that may wait should ask.
 
 use std::path::Path;
 use std::thread;
@@ -20,13 +20,14 @@ use crate::files::watched;
 /// after a while, which finds no gap between the transactions of a busy writer.
 const TRIES: i32 = 200;
 pub(crate) const BUSY: Duration = Duration::from_millis(5);
-/// How long a query may take.
-pub(crate) const LONGEST: Duration = Duration::from_secs(5);
+/// How long a query may take: less than the time after which a file system is said to hang.
+pub(crate) const LONGEST: Duration = Duration::from_secs(4);
 /// After how many of its steps SQLite is asked whether it is time to give up.
 const STEPS: i32 = 10_000;
 
 /// Asks a database, and hands over each row with its number, counted from 1. `begin` is given the names of the columns, and
-/// gives who takes the rows, of which there are at most `limit`.
+/// gives who takes the rows, of which there are at most `limit`. At `end`, [`LONGEST`] from now at
+/// most, the query is given up.
 ///
 /// # Errors
 /// When the database cannot be opened, the query is none or takes too long, or in the words of `begin` and the taker; with the
@@ -35,6 +36,7 @@ pub fn ask<F>(
     path: &Path,
     query: &str,
     limit: usize,
+    end: Instant,
     begin: impl FnOnce(&[String]) -> Result<F, String>,
 ) -> Result<(), String>
 where
@@ -47,17 +49,21 @@ where
         Ok(None) => return Err(format!("{shown}: expected a database, found none")),
         Err(error) => return Err(error.to_string()),
     }
-    rows(path, query, limit, begin).map_err(|wrong| match wrong {
+    rows(path, query, limit, end, begin).map_err(|wrong| match wrong {
         // Nothing but the end of the time interrupts a query.
         Wrong::Sqlite(error)
             if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
         {
-            let seconds = LONGEST.as_secs();
-            format!("{shown}: query: expected an answer within {seconds} s, found none")
+            format!("{shown}: {}", late())
         }
         Wrong::Sqlite(error) => format!("{shown}: sqlite: {error}"),
         Wrong::Expected(text) => format!("{shown}: {text}"),
     })
+}
+
+fn late() -> String {
+    let seconds = LONGEST.as_secs();
+    format!("query: expected an answer within {seconds} s, found none")
 }
 
 /// Why there are no rows.
@@ -76,18 +82,21 @@ fn rows<F>(
     path: &Path,
     query: &str,
     limit: usize,
+    end: Instant,
     begin: impl FnOnce(&[String]) -> Result<F, String>,
 ) -> Result<(), Wrong>
 where
     F: FnMut(usize, &[ValueRef<'_>]) -> Result<(), String>,
 {
+    if Instant::now() >= end {
+        return Err(Wrong::Expected(late()));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(|tried| {
         thread::sleep(BUSY);
         tried < TRIES
     }))?;
-    let end = Instant::now() + LONGEST;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
     let mut statement = connection.prepare(query)?;
     if !statement.readonly() {

@@ -43,6 +43,7 @@ pub mod rfc3339;
 pub mod rtnetlink;
 pub mod sampler;
 pub mod scrape;
+pub mod seldom;
 pub mod sockets;
 pub mod sys;
 pub mod tc;

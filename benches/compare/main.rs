@@ -9,6 +9,7 @@
 #[path = "../../tests/live/client.rs"]
 mod client;
 mod cost;
+mod dns;
 mod encoding;
 mod floor;
 mod isolation;
@@ -88,6 +89,12 @@ fn main() -> ExitCode {
             leases::goals(&mut goals);
             Ok(goals.print())
         }
+        // `cargo bench -- --dns`, in a minute and a half.
+        ["--dns", ..] => {
+            let mut goals = Goals::default();
+            dns::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)
@@ -148,6 +155,7 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),
     }
     peers::report(&mut goals);
+    dns::goals(&mut goals);
     Ok(goals.print())
 }
 

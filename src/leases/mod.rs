@@ -307,7 +307,7 @@ fn expand(mounts: &Mounts, root: &Path, path: &Path) -> (Vec<Place>, bool) {
     let pattern = directory.join(name);
     let mut far = false;
     let mut places = Vec::new();
-    for file in regular::matching(&pattern) {
+    for file in regular::matching(&pattern).0 {
         // A pattern that nothing fits stands for itself.
         if let Some(name) = file.file_name().filter(|_| file != pattern) {
             let (found, elsewhere) = place(mounts, root, &parent.join(name));

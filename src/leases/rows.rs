@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::database;
 use crate::database::ValueRef;
@@ -32,7 +33,8 @@ pub(super) fn leases(
     query: &str,
     each: &mut dyn FnMut(Result<Lease<'_>, ParseError>),
 ) -> Result<(), String> {
-    database::ask(path, query, ROWS, |names| {
+    let end = Instant::now() + database::LONGEST;
+    database::ask(path, query, ROWS, end, |names| {
         let places = places(names)?;
         Ok(move |row: usize, values: &[ValueRef<'_>]| {
             let value = |at: usize| {

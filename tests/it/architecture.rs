@@ -79,6 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "probes",
             "rtnetlink",
             "sampler",
+            "seldom",
             "sockets",
             "tc",
         ],
@@ -88,7 +89,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What a device is, the list of devices tells; what is left out, the configuration.
     ("devices", &["config", "files", "links", "parse"]),
     // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
-    ("dns", &["config", "files", "parse", "probes", "threads"]),
+    (
+        "dns",
+        &["config", "files", "parse", "probes", "seldom", "threads"],
+    ),
     // The source that was asked for comes from the configuration, and so does who is counted.
     (
         "sockets",
@@ -134,6 +138,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("rfc3339", &[]),
     // What a route is stands with the file of that name.
     ("rtnetlink", &["netlink", "parse"]),
+    // How often something is told; who tells it knows what.
+    ("seldom", &[]),
     ("sys", &[]),
     ("threads", &[]),
 ];

@@ -86,6 +86,33 @@ fn a_fifo_and_a_lost_file_cost_no_other() {
     });
 }
 
+#[test]
+fn a_hundred_sources_are_read_by_one_thread() {
+    let directory = Directory::new();
+    let mut sources = String::new();
+    for number in 0..100 {
+        fs::write(
+            directory.0.join(format!("f{number}")),
+            format!("{number}\n"),
+        )
+        .unwrap();
+        sources.push_str(&format!(
+            "\n  - {{metric: m, name: s{number}, file: ROOT/f{number}, format: number, labels: {{n: f{number}}}}}"
+        ));
+    }
+    let weir = Weir::start(&[configured(&directory.0, &sources).as_str()]);
+    wait_until("every number", || {
+        let page = weir.scrape();
+        (0..100u8).all(|number| {
+            let label = format!("f{number}");
+            page.value("m", &[("n", label.as_str())]) == Some(f64::from(number))
+        })
+    });
+    // On a busy machine there may have been more for a moment.
+    let tasks = format!("/proc/{}/task", weir.process.0.id());
+    wait_until("two threads", || fs::read_dir(&tasks).unwrap().count() == 2);
+}
+
 /// Rewritten in place without a moment's rest: what is told was written once, whole.
 #[test]
 fn a_file_that_is_rewritten_all_the_time_gives_whole_numbers() {
@@ -122,12 +149,17 @@ fn a_file_that_is_rewritten_all_the_time_gives_whole_numbers() {
 fn a_mount_that_hangs_costs_no_other() {
     let directory = Directory::new();
     fs::write(directory.0.join("near"), "1\n").unwrap();
-    let sources = "
+    // More than there may be threads, all before the one that can be read.
+    let many = (0..40).map(|number| {
+        format!("\n  - {{metric: far{number}, file: ROOT/dead/f{number}, format: number}}")
+    });
+    let few = "
   - {metric: far, file: ROOT/dead/f, format: number}
   - {metric: farther, file: ROOT/dead/*, file-label: f, format: number}
-  - {metric: near, file: ROOT/near, format: number}
 ";
-    let configuration = configured(&directory.0, sources);
+    let near = "\n  - {metric: near, file: ROOT/near, format: number}\n";
+    let sources = format!("{few}{}{near}", many.collect::<String>());
+    let configuration = configured(&directory.0, &sources);
     let command = [WEIR, "--once", &configuration];
     let Some(output) = dead::beside(&directory, "", 25, &command) else {
         return;
@@ -138,14 +170,15 @@ fn a_mount_that_hangs_costs_no_other() {
         (page.value("near", &[]), success(&page, "near")),
         (Some(1.0), Some(1.0))
     );
-    for source in ["far", "farther"] {
-        assert_eq!(page.value(source, &[]), None);
-        assert_eq!(success(&page, source), Some(0.0), "{said}");
-        assert!(
-            said.contains("expected an answer of the file system, found none"),
-            "{said}"
-        );
+    let far = (0..40).map(|number| format!("far{number}"));
+    for source in far.chain(["far", "farther"].map(str::to_string)) {
+        assert_eq!(page.value(&source, &[]), None);
+        assert_eq!(success(&page, &source), Some(0.0), "{said}");
     }
+    let told = |words: &str| said.matches(words).count();
+    let hang = told("expected an answer of the file system, found none");
+    let lack = told("expected a thread to read it, found all 16 waiting for others");
+    assert_eq!((hang, lack), (16, 26), "{said}");
 }
 
 #[cfg(not(feature = "sqlite"))]
@@ -232,4 +265,51 @@ fn a_database_that_sqlite3_writes_meanwhile() {
     wait_until("an error", || {
         success(&weir.scrape(), "lease_rows") == Some(0.0)
     });
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_query_without_end_costs_seconds_and_no_core() {
+    let directory = Directory::new();
+    let path = directory.0.join("small.db");
+    let made = Command::new("sqlite3")
+        .arg(&path)
+        .arg("CREATE TABLE t (x); INSERT INTO t VALUES (7);")
+        .status();
+    if !made.is_ok_and(|made| made.success()) {
+        return skip("no sqlite3");
+    }
+    let sources = "
+  - metric: endless
+    file: ROOT/small.db
+    format: sqlite
+    query: WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c
+  - {metric: good, file: ROOT/small.db, format: sqlite, query: SELECT x FROM t}
+";
+    let weir = Weir::start(&[configured(&directory.0, sources).as_str()]);
+    wait_until("the end of its time", || {
+        let page = weir.scrape();
+        assert_eq!(success(&page, "good").unwrap_or(1.0), 1.0);
+        success(&page, "endless") == Some(0.0)
+    });
+    let stat = format!("/proc/{}/stat", weir.process.0.id());
+    let ticks = || {
+        let text = fs::read_to_string(&stat).unwrap();
+        let fields = text.rsplit(") ").next().unwrap().split(' ');
+        let ticks = fields
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap());
+        ticks.sum::<u64>()
+    };
+    let (before, begun) = (ticks(), Instant::now());
+    let mut scrapes = 0;
+    while begun.elapsed() < Duration::from_secs(6) {
+        assert_eq!(weir.scrape().value("good", &[]), Some(7.0));
+        scrapes += 1;
+        thread::sleep(Duration::from_millis(200));
+    }
+    // Asked again it would take 400 ticks of a hundredth of a second.
+    let spent = ticks() - before;
+    assert!(spent < 100 + scrapes, "{spent} ticks in {scrapes} scrapes");
 }

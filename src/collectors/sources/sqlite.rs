@@ -1,6 +1,8 @@
-//! Numbers in the rows of a query of an SQLite database.
+//! Numbers in the rows of a query of an SQLite database; how often it is asked, `budget` says.
 
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use super::reader::Content;
 use crate::config::sources::is_label_name;
@@ -9,19 +11,26 @@ use crate::database::ValueRef;
 use crate::parse::measure;
 use crate::parse::printable;
 
+/// How long the queries of a source may take, all together: less than the time after which a file system is said to hang.
+pub(super) const LONGEST: Duration = database::LONGEST;
 /// The most columns: labels, and the number.
 const COLUMNS: usize = 31;
 /// The most rows that are looked at: those past the limit of series are only counted.
 const ROWS: usize = 100_000;
 
-/// Asks a database. The labels that are taken are those of all series of the source.
+/// Asks a database, which must have answered at `end`. The labels that are taken are those of all series of the source.
 ///
 /// # Errors
 /// When it cannot be opened, the query is none, or what it gives is no number.
-pub(super) fn rows(path: &Path, query: &str, taken: &[String]) -> Result<Content, String> {
+pub(super) fn rows(
+    path: &Path,
+    query: &str,
+    taken: &[String],
+    end: Instant,
+) -> Result<Content, String> {
     let mut content = Content::default();
     let (mut alone, mut count) = (false, 0);
-    database::ask(path, query, ROWS, |names| {
+    database::ask(path, query, ROWS, end, |names| {
         let labels = labels(names, taken)?.to_vec();
         alone = labels.is_empty();
         let (content, count) = (&mut content, &mut count);

@@ -24,7 +24,7 @@
 
 use std::path::PathBuf;
 
-use super::sources::query_of;
+use super::sources::formats::query_of;
 use crate::config::Config;
 use crate::config::dhcp::Format;
 use crate::config::dhcp::Pool;

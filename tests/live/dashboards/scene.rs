@@ -82,7 +82,7 @@ impl Scene {
     /// With the reason why there can be none here.
     pub(crate) fn new() -> Result<Self, String> {
         able()?;
-        let wire = Wire::new("dnsmasq")?;
+        let wire = Wire::new(&["dnsmasq", "busybox"])?;
         let dnsmasq = begin_dnsmasq(&wire);
         wire.lease("02:00:00:00:0d:01", "laptop");
         wire.client.ip("addr add 192.0.2.2/24 dev c0");

@@ -15,14 +15,14 @@ use crate::running::wait_until;
 use crate::text::Page;
 
 /// A server's namespace and a client's, joined by a veth pair: s0 with 192.0.2.1 and 2001:db8:1::1, and c0.
-pub(super) struct Wire {
-    pub(super) server: Namespace,
-    pub(super) client: Namespace,
-    pub(super) directory: Directory,
+pub(crate) struct Wire {
+    pub(crate) server: Namespace,
+    pub(crate) client: Namespace,
+    pub(crate) directory: Directory,
 }
 
 impl Wire {
-    pub(super) fn new(programs: &[&str]) -> Result<Self, String> {
+    pub(crate) fn new(programs: &[&str]) -> Result<Self, String> {
         if let Some(missing) = programs.iter().find(|program| !installed(program)) {
             return Err(format!("{missing} is not installed"));
         }
@@ -56,18 +56,18 @@ impl Wire {
         Ok(wire)
     }
 
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.directory.0.join(name).display().to_string()
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path
     }
 
     /// Starts a server, whose output goes to a file that is shown when a test fails.
-    pub(super) fn start(&self, program: &str, arguments: &[&str]) -> Process {
+    pub(crate) fn start(&self, program: &str, arguments: &[&str]) -> Process {
         let log = fs::File::create(self.path("log")).unwrap();
         let mut command = self.server.command(program);
         command
@@ -81,7 +81,7 @@ impl Wire {
     }
 
     /// Asks for a lease as a client with this hardware address, and gives the address that it got.
-    pub(super) fn lease(&self, mac: &str, hostname: &str) -> String {
+    pub(crate) fn lease(&self, mac: &str, hostname: &str) -> String {
         self.become_client(mac);
         let mut command = self.client.command("busybox");
         command.args([
@@ -105,7 +105,7 @@ impl Wire {
     }
 
     /// The same of ISC's dhclient.
-    pub(super) fn lease_of_dhclient(&self, mac: &str, hostname: &str) -> String {
+    pub(crate) fn lease_of_dhclient(&self, mac: &str, hostname: &str) -> String {
         let configuration = format!("send host-name \"{hostname}\";\n");
         let configuration = self.write("dhclient.conf", &configuration);
         self.dhclient(mac, &["-4", "-cf", &configuration], |text| {
@@ -115,7 +115,7 @@ impl Wire {
     }
 
     /// An address, or a prefix with `-P` for `-N`, of DHCPv6.
-    pub(super) fn lease6(&self, mac: &str, wanted: &str) -> String {
+    pub(crate) fn lease6(&self, mac: &str, wanted: &str) -> String {
         let begin = if wanted == "-P" {
             "iaprefix "
         } else {
