@@ -235,10 +235,8 @@ fn check_graph(address: &str, boards: &[Board]) {
         let panels = board.panels().into_iter();
         panels.map(move |panel| (board, panel))
     });
-    let (board, panel) = panels
-        .filter(|(_, panel)| panel["type"] == "nodeGraph")
-        .last()
-        .unwrap();
+    let mut graphs = panels.filter(|(_, panel)| panel["type"] == "nodeGraph");
+    let (board, panel) = graphs.next().unwrap();
     let table = |name: &str, columns: &[&str]| -> Vec<Vec<String>> {
         let mut targets = list(&panel["targets"]).iter();
         let target = targets.find(|target| target["refId"] == name).unwrap();
