@@ -62,7 +62,7 @@ pub(super) const CARRIER_LOST: &str = "no carrier";
 /// The most interfaces that are shown: those with the most traffic, and those of which something is known to be wrong.
 const INTERFACES: usize = 100;
 /// The least scale of a device's picture, in bytes per second: the few packets of a link without users are no mountains.
-pub(super) const LEAST_SCALE: f64 = 2500.0;
+pub(super) const LEAST_SCALE: f64 = 12_500.0;
 /// The most peers that are shown in each direction.
 const PEERS: usize = 10;
 /// IFF_LOOPBACK of linux/if.h.
@@ -371,10 +371,8 @@ fn listeners(batch: &Batch) -> (Option<Vec<Listener>>, usize) {
         "weir_listener_backlog_limit",
         &mut |labels, limit| {
             let (address, port) = (label(labels, "address"), label(labels, "port"));
-            let rest = found.iter_mut().enumerate().skip(next);
-            let row = rest
-                .filter(|(_, row)| row.address == address && row.port == port)
-                .next();
+            let mut rest = found.iter_mut().enumerate().skip(next);
+            let row = rest.find(|(_, row)| row.address == address && row.port == port);
             if let Some((at, row)) = row {
                 next = at + 1;
                 row.limit = Some(limit);
@@ -492,7 +490,7 @@ fn dns(batch: &Batch) -> Vec<Record> {
     each(batch, "weir_dns_record_status", &mut |labels, value| {
         if value == 1.0 {
             row(labels, &mut |record| {
-                record.reason = Some(label(labels, "reason"))
+                record.reason = Some(label(labels, "reason"));
             });
         }
     });

@@ -161,7 +161,8 @@ fn interface(html: &mut Html, place: usize, row: &Interface) {
         .text(&row.name)
         .raw("</span><small>");
     html.text(row.state.as_deref().unwrap_or("state unknown"));
-    if let Some(speed) = row.number(read::SPEED) {
+    // Some drivers go on telling the speed of a link that is gone.
+    if let Some(speed) = row.number(read::SPEED).filter(|_| class == "up") {
         html.raw(" · ").text(&units::speed(speed));
     }
     html.raw("</small>");
