@@ -15,7 +15,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// src/view/page.js | base64`; a test says when one is out of date), so that a name which slipped through the escaping could
 /// not even bring a style of its own. The script may ask this server, and nothing else is loaded.
 pub const POLICY: &str = concat!(
-    "default-src 'none'; style-src 'sha256-lBF5NJ60sA9m6wCttLfa8R+6nwbYOvY7Uc07TSqB7ws='; ",
+    "default-src 'none'; style-src 'sha256-BTd9R34W0XJTaRigcAlDBqhJK+4bMjiJiAvoCSvUz7o='; ",
     "script-src 'sha256-rasYBQFEnPT0FbYvOfdKsv5FUiIAsLPQFZTpWEjYRm4='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 );
@@ -72,7 +72,9 @@ fn header(html: &mut Html, view: &View) {
     // Relative where it can be, for a proxy that serves this below a path of its own.
     html.text(about.telemetry_path.trim_start_matches('/'));
     html.raw("\">Metrics</a> <a href=\"api/now\">JSON</a> <a href=\"health?format=json\">Health</a></nav>\n<p class=\"about\">");
-    html.text(&about.version);
+    // Without commit and target, which are for who reports a bug.
+    let version = about.version.split(" (").next().unwrap_or_default();
+    html.text(version);
     html.raw(" · running for ");
     html.within("", None);
     html.value(

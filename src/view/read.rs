@@ -172,6 +172,14 @@ impl Rows {
 
 fn interfaces(batch: &Batch, sampler: &Sampler) -> (Vec<Interface>, usize) {
     let mut rows = Rows::default();
+    // The kernel's order, and not that of devices that happen to have a rate already.
+    each(
+        batch,
+        "node_network_receive_bytes_total",
+        &mut |labels, _| {
+            rows.of(labels);
+        },
+    );
     for (place, (family, _)) in NUMBERS.iter().enumerate() {
         each(batch, family, &mut |labels, value| {
             let number = rows.of(labels).and_then(|row| row.numbers.get_mut(place));

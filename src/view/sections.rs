@@ -17,7 +17,7 @@ use super::problems::RETRANSMISSIONS;
 use super::read;
 use super::units;
 
-/// Up to so many devices all are shown; of more, those without traffic are folded away.
+/// Up to so many devices all are shown; of more, the quiet ones are folded away.
 const FEW: usize = 8;
 /// The most listeners and destinations that are not folded away.
 const ROWS: usize = 6;
@@ -107,11 +107,18 @@ fn interfaces(html: &mut Html, view: &View) {
     if view.interfaces.is_empty() && !failed {
         html.raw("<p>There are none.</p>\n");
     }
-    let few = view.interfaces.len() <= FEW;
+    // Few are shown whatever they do.
+    let mut room = FEW.saturating_sub(view.interfaces.iter().filter(|row| row.is_loud()).count());
     let (mut loud, mut quiet) = (Vec::new(), Vec::new());
     for (place, row) in view.interfaces.iter().enumerate() {
-        let shown = few || row.is_loud();
-        (if shown { &mut loud } else { &mut quiet }).push((place, row));
+        let loudly = row.is_loud();
+        let list = if loudly || room > 0 {
+            &mut loud
+        } else {
+            &mut quiet
+        };
+        room = room.saturating_sub(usize::from(!loudly));
+        list.push((place, row));
     }
     html.raw("<ul class=\"ifs\">\n");
     for (place, row) in loud {
@@ -121,7 +128,9 @@ fn interfaces(html: &mut Html, view: &View) {
     if !quiet.is_empty() {
         html.raw("<details id=\"quiet\"><summary>")
             .text(&quiet.len().to_string());
-        html.raw(" without traffic in ten minutes</summary>\n<ul class=\"ifs\">\n");
+        html.raw(
+            " quiet ones, below 100 kbit/s in the last ten minutes</summary>\n<ul class=\"ifs\">\n",
+        );
         for (place, row) in quiet {
             interface(html, place, row);
         }
@@ -141,10 +150,10 @@ fn left_out(html: &mut Html, count: usize) {
 impl Interface {
     fn is_loud(&self) -> bool {
         let now = [read::RECEIVE, read::TRANSMIT].map(|place| self.number(place));
-        let past = self.history.as_ref().map(|past| past.peak + past.errors);
-        past.into_iter()
-            .chain(now.into_iter().flatten())
-            .any(|value| value > 0.0)
+        let past = self.history.as_ref();
+        let peak = past.map(|past| past.peak);
+        let rates = peak.into_iter().chain(now.into_iter().flatten());
+        past.is_some_and(|past| past.errors > 0.0) || rates.fold(0.0, f64::max) > read::LEAST_SCALE
     }
 }
 

@@ -13,3 +13,4 @@ mod readme;
 mod sampler;
 mod table;
 mod tree;
+mod view;
