@@ -216,9 +216,9 @@ impl App {
             if ticks.is_due(now) {
                 self.sampler.tick(self.engine.files(), now);
                 self.engine.tick();
-                self.look_away(now);
             }
             let mut next = ticks.next();
+            next = self.look_away(now).map_or(next, |away| away.min(next));
             if self.textfile.is_some() {
                 if writes.is_due(now) {
                     self.server = count(&server);

@@ -40,16 +40,19 @@ pub(super) struct Seen {
 }
 
 impl App {
-    /// Forgets what only the page needs when nobody has asked for it lately.
-    pub(super) fn look_away(&mut self, now: Instant) {
-        let patience = |seen: &Seen| AWAY.max(seen.good_for * 2);
-        let away = |seen: &Seen| now.saturating_duration_since(seen.asked) > patience(seen);
-        if self.seen.as_ref().is_some_and(away) {
-            self.seen = None;
-            self.engine.look_away();
+    /// Forgets what only the page needs when nobody has asked for it lately; else says when to see again.
+    pub(super) fn look_away(&mut self, now: Instant) -> Option<Instant> {
+        let seen = self.seen.as_ref()?;
+        let until = seen.asked + AWAY.max(seen.good_for * 2);
+        if now < until {
+            return Some(until);
         }
+        self.seen = None;
+        self.engine.look_away();
+        None
     }
 
+    /// What there is to see, looked at anew where the last look is too long ago.
     pub(super) fn look(&mut self) -> &Seen {
         let now = Instant::now();
         let before = self.seen.take();

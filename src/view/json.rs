@@ -8,7 +8,7 @@ use super::Past;
 use super::Peer;
 use super::Use;
 use super::View;
-use super::read;
+use super::interfaces;
 
 /// A JSON text as it grows. Keys are ours and need no escapes.
 struct Json {
@@ -141,12 +141,12 @@ fn interface(json: &mut Json, row: &Interface) {
     json.open("", b'{');
     json.text("name", &row.name);
     json.maybe("state", row.state.as_deref());
-    for ((_, key), value) in read::NUMBERS.iter().zip(row.numbers) {
+    for ((_, key), value) in interfaces::NUMBERS.iter().zip(row.numbers) {
         json.number(key, value);
     }
     let lost = |of: fn(&Past) -> f64| row.history.as_ref().map(of);
-    json.number("errors", row.sum(read::ERRORS));
-    json.number("drops", row.sum(read::DROPS));
+    json.number("errors", row.sum(interfaces::ERRORS));
+    json.number("drops", row.sum(interfaces::DROPS));
     json.number("errors_in_ten_minutes", lost(|past| past.errors));
     json.number("drops_in_ten_minutes", lost(|past| past.drops));
     match &row.history {

@@ -8,7 +8,9 @@
 //! writes its numbers into the elements that name their keys ([`html`]). What is not a number has a fingerprint, `revision`,
 //! in both: when it changes, the script asks for the page and takes its `<main>`.
 
+mod devices;
 mod html;
+mod interfaces;
 mod json;
 mod page;
 mod problems;
@@ -103,8 +105,8 @@ struct Interface {
     /// netclass did not run.
     state: Option<String>,
     loopback: bool,
-    /// The numbers of [`read::NUMBERS`], in that order.
-    numbers: [Option<f64>; read::NUMBERS.len()],
+    /// The numbers of [`interfaces::NUMBERS`], in that order.
+    numbers: [Option<f64>; interfaces::NUMBERS.len()],
     /// Whether it has had a carrier, where that is known.
     had_carrier: Option<bool>,
     history: Option<Past>,
@@ -115,7 +117,7 @@ struct Interface {
 struct Past {
     /// The highest rate of either direction, in bytes per second.
     peak: f64,
-    /// What the pictures are as high as: the peak, or [`read::LEAST_SCALE`] where that is more.
+    /// What the pictures are as high as: the peak, or [`interfaces::LEAST_SCALE`] where that is more.
     scale: f64,
     /// A base 36 digit for each point, the oldest first, in 35ths of the scale; `.` where nothing was measured.
     receive: String,

@@ -2,7 +2,7 @@
 //! alert finds the same sentence on the page; docs/page.md has them as a table.
 
 use super::View;
-use super::read::CARRIER_LOST;
+use super::interfaces::CARRIER_LOST;
 use super::units;
 
 /// Accept queues, as a share of their limit.

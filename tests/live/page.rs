@@ -358,7 +358,7 @@ fn without_a_script() {
     let weir = scene.watched();
     let mut browser = Browser::start(&scene.host);
     let off = serde_json::json!({"value": true});
-    browser.call("Emulation.setScriptExecutionDisabled", off);
+    browser.call("Emulation.setScriptExecutionDisabled", &off);
     browser.open(&format!("http://{}/", weir.address));
     assert_eq!(browser.text("#live"), "");
     shows_the_numbers(&scene, &weir, &mut browser);

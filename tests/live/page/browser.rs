@@ -75,18 +75,18 @@ impl Browser {
             events: Vec::new(),
             directory,
         };
-        let tab = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let tab = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": tab["targetId"], "flatten": true});
-        let attached = browser.call("Target.attachToTarget", attach);
+        let attached = browser.call("Target.attachToTarget", &attach);
         browser.session = attached["sessionId"].as_str().unwrap().to_string();
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
 
     /// Asks, and waits for the answer.
-    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.next += 1;
         let id = self.next;
         let mut message = json!({"id": id, "method": method, "params": parameters});
@@ -113,7 +113,7 @@ impl Browser {
 
     /// Opens a page and waits until it is there.
     pub(crate) fn open(&mut self, url: &str) {
-        self.call("Page.navigate", json!({"url": url}));
+        self.call("Page.navigate", &json!({"url": url}));
         crate::running::wait_until("the page", || {
             let state = self.evaluate("location.href + ' ' + document.readyState");
             state == format!("{url} complete")
@@ -123,7 +123,7 @@ impl Browser {
     /// What an expression is in the page.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let found = self.call("Runtime.evaluate", asked);
+        let found = self.call("Runtime.evaluate", &asked);
         assert!(found["exceptionDetails"].is_null(), "{expression}: {found}");
         found["result"]["value"].clone()
     }
@@ -141,16 +141,16 @@ impl Browser {
     pub(crate) fn look(&mut self, width: u32, dark: bool) {
         let size =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
         let scheme = if dark { "dark" } else { "light" };
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.call("Emulation.setEmulatedMedia", features);
+        self.call("Emulation.setEmulatedMedia", &features);
     }
 
     /// A picture of the whole page.
     pub(crate) fn picture(&mut self, path: &Path) {
         let asked = json!({"format": "png", "captureBeyondViewport": true});
-        let found = self.call("Page.captureScreenshot", asked);
+        let found = self.call("Page.captureScreenshot", &asked);
         let picture = base64(found["data"].as_str().unwrap());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, picture).unwrap();
@@ -182,7 +182,7 @@ impl Browser {
     /// itself is none of a page's business.
     pub(crate) fn end(mut self, origin: &str) -> Vec<String> {
         self.session.clear();
-        self.call("Browser.close", json!({}));
+        self.call("Browser.close", &json!({}));
         let code = self.process.code_within(PATIENCE);
         assert!(code.is_some(), "the browser does not end");
         let text = fs::read_to_string(self.directory.0.join("net.json")).unwrap();
