@@ -1,5 +1,5 @@
-//! What is wrong, in words. The thresholds are those of the alert rules (deploy/prometheus), so that who is called by an
-//! alert finds the same sentence on the page; docs/page.md has them as a table.
+//! What is wrong, in words. Thresholds and levels are those of the alert rules (deploy/prometheus), so that who is called by an
+//! alert finds it on the page; rules wait some minutes first, and the page tells at once. docs/page.md has them as a table.
 
 use super::View;
 use super::interfaces::CARRIER_LOST;
@@ -13,8 +13,6 @@ pub(super) const PORTS: f64 = 0.8;
 pub(super) const CONNTRACK: f64 = 0.8;
 /// A DHCP pool's addresses.
 pub(super) const POOL: f64 = 0.9;
-/// From here on what fills up is as good as full.
-const FULL: f64 = 0.95;
 /// TCP segments that were sent again, as a share of those sent in the last minute;
 pub(super) const RETRANSMISSIONS: f64 = 0.05;
 /// and the least number of them that is worth a word.
@@ -23,9 +21,9 @@ const RETRANSMITTED: f64 = 10.0;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Something is refused or lost now.
+    /// Something does not work, or soon will not.
     Critical,
-    /// It will be, or was.
+    /// It should be looked at.
     Warning,
     /// It may well be meant.
     Note,
@@ -114,7 +112,7 @@ fn links(view: &View, found: &mut Vec<Problem>) {
         } else {
             push(
                 found,
-                Level::Warning,
+                Level::Critical,
                 "carrier",
                 &[&device.name, " is configured up and has lost its carrier."],
             );
@@ -133,7 +131,7 @@ fn queues(view: &View, found: &mut Vec<Problem>) {
         let (Some(limit), Some(ratio)) = (listener.limit, listener.ratio()) else {
             continue;
         };
-        let full = listener.backlog > limit;
+        let full = ratio >= 1.0;
         if !full && ratio < BACKLOG {
             continue;
         }
@@ -179,22 +177,17 @@ fn queues(view: &View, found: &mut Vec<Problem>) {
 }
 
 fn supplies(view: &View, found: &mut Vec<Problem>) {
-    let mut push = |kind, ratio: Option<f64>, limit: f64, words: &[&str]| {
-        let Some(ratio) = ratio.filter(|ratio| *ratio > limit) else {
-            return;
-        };
-        let level = if ratio >= FULL {
-            Level::Critical
-        } else {
-            Level::Warning
-        };
-        let share = units::percent(ratio);
-        let text = [words.concat().as_str(), ": ", &share, " are in use."].concat();
-        found.push(Problem { level, kind, text });
+    let mut push = |level, kind, ratio: Option<f64>, limit: f64, words: &[&str]| {
+        if let Some(ratio) = ratio.filter(|ratio| *ratio > limit) {
+            let share = units::percent(ratio);
+            let text = [words.concat().as_str(), ": ", &share, " are in use."].concat();
+            found.push(Problem { level, kind, text });
+        }
     };
     for destination in view.ports.iter().flat_map(|ports| &ports.destinations) {
         let to = super::endpoint(&destination.address, &destination.port);
         push(
+            Level::Critical,
             "ports",
             destination.ports.ratio(),
             PORTS,
@@ -209,6 +202,7 @@ fn supplies(view: &View, found: &mut Vec<Problem>) {
     }
     if let Some(conntrack) = view.conntrack {
         push(
+            Level::Critical,
             "conntrack",
             conntrack.ratio(),
             CONNTRACK,
@@ -217,6 +211,7 @@ fn supplies(view: &View, found: &mut Vec<Problem>) {
     }
     for pool in &view.dhcp {
         push(
+            Level::Warning,
             "pool",
             pool.ratio,
             POOL,
@@ -252,7 +247,7 @@ fn names(view: &View, found: &mut Vec<Problem>) {
             .replace('_', " ");
         push(
             found,
-            Level::Warning,
+            Level::Critical,
             "dns",
             &[
                 "The DNS record ",

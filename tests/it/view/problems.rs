@@ -29,7 +29,7 @@ fn what_is_wrong_and_from_when_on() {
             push(batch, "weir_listener_backlog_limit", &labels, 100.0);
         })
     };
-    let queues = [79.0, 80.0, 100.0, 101.0].map(queue);
+    let queues = [79.0, 80.0, 99.0, 100.0].map(queue);
     assert_eq!(
         queues,
         ["", "warning backlog", "warning backlog", "critical backlog"]
@@ -48,20 +48,14 @@ fn what_is_wrong_and_from_when_on() {
             );
         })
     };
-    assert_eq!(
-        [800.0, 801.0, 950.0].map(ports),
-        ["", "warning ports", "critical ports"]
-    );
+    assert_eq!([800.0, 801.0].map(ports), ["", "critical ports"]);
     let conntrack = |entries: f64| {
         of(&|batch| {
             push(batch, "node_nf_conntrack_entries", &[], entries);
             push(batch, "node_nf_conntrack_entries_limit", &[], 1000.0);
         })
     };
-    assert_eq!(
-        [800.0, 801.0, 950.0].map(conntrack),
-        ["", "warning conntrack", "critical conntrack"]
-    );
+    assert_eq!([800.0, 801.0].map(conntrack), ["", "critical conntrack"]);
     let pool = |ratio: f64| {
         of(&|batch| {
             push(
@@ -72,10 +66,7 @@ fn what_is_wrong_and_from_when_on() {
             );
         })
     };
-    assert_eq!(
-        [0.9, 0.91, 0.95].map(pool),
-        ["", "warning pool", "critical pool"]
-    );
+    assert_eq!([0.9, 0.91].map(pool), ["", "warning pool"]);
     let unread =
         |success: f64| of(&|batch| push(batch, "weir_dhcp_success", &[("server", "a")], success));
     assert_eq!([1.0, 0.0].map(unread), ["", "warning dhcp"]);
@@ -89,7 +80,7 @@ fn what_is_wrong_and_from_when_on() {
             );
         })
     };
-    assert_eq!([1.0, 0.0].map(record), ["", "warning dns"]);
+    assert_eq!([1.0, 0.0].map(record), ["", "critical dns"]);
 }
 
 #[test]
@@ -142,8 +133,8 @@ fn links_without_carrier() {
     assert_eq!(
         texts,
         [
-            "warning: lost0 is configured up and has lost its carrier.",
-            "warning: old0 is configured up and has lost its carrier.",
+            "critical: lost0 is configured up and has lost its carrier.",
+            "critical: old0 is configured up and has lost its carrier.",
             "note: never0, never1 are configured up and have no carrier.",
         ]
     );
