@@ -15,7 +15,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// src/view/page.js | base64`; a test says when one is out of date), so that a name which slipped through the escaping could
 /// not even bring a style of its own. The script may ask this server, and nothing else is loaded.
 pub const POLICY: &str = concat!(
-    "default-src 'none'; style-src 'sha256-BTd9R34W0XJTaRigcAlDBqhJK+4bMjiJiAvoCSvUz7o='; ",
+    "default-src 'none'; style-src 'sha256-hnOEKyWywRDXikXUxJhuJ5lqQ5bcR6yPb5V1+1OqjEY='; ",
     "script-src 'sha256-rasYBQFEnPT0FbYvOfdKsv5FUiIAsLPQFZTpWEjYRm4='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 );
