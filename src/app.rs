@@ -1,6 +1,7 @@
 //! Wiring and the one loop: wait for a request, the next tick or the next text file; sample, scrape, answer, write, stop.
 
 mod every;
+mod look;
 mod reload;
 mod signals;
 
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -24,8 +26,6 @@ use crate::http::Page;
 use crate::http::Selection;
 use crate::http::Server;
 use crate::http::Source;
-use crate::http::page::PageCollector;
-use crate::http::page::PageRun;
 use crate::instruments::Counts;
 use crate::instruments::HttpCounts;
 use crate::instruments::Instruments;
@@ -34,13 +34,13 @@ use crate::parse::printable;
 use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
-use crate::scrape::Outcome;
 use crate::tc::attach::Settings;
 use crate::tc::attach::Watch;
 use crate::textfile::Textfile;
 use crate::textfile::WriteError;
 
 use self::every::Every;
+use self::look::Seen;
 use self::reload::Loaded;
 use self::signals::Signals;
 
@@ -149,6 +149,8 @@ struct App {
     samples: usize,
     /// The bytes of the last answer.
     length: usize,
+    /// The page, while somebody looks at it.
+    seen: Option<Seen>,
 }
 
 impl App {
@@ -173,6 +175,7 @@ impl App {
             listening: Vec::new(),
             samples: 0,
             length: 0,
+            seen: None,
         })
     }
 
@@ -215,6 +218,7 @@ impl App {
                 self.engine.tick();
             }
             let mut next = ticks.next();
+            next = self.look_away(now).map_or(next, |away| away.min(next));
             if self.textfile.is_some() {
                 if writes.is_due(now) {
                     self.server = count(&server);
@@ -329,23 +333,11 @@ impl Source for App {
     }
 
     fn page(&mut self) -> Page {
-        let run = |outcome: &Outcome| PageRun {
-            duration: outcome.duration,
-            error: outcome.error.clone(),
-        };
-        let collectors = self.engine.outcomes().map(|(spec, outcome)| PageCollector {
-            name: spec.name.to_string(),
-            help: spec.help.to_string(),
-            last: outcome.map(run),
-        });
-        Page {
-            host: host(self.engine.files()),
-            version: cli::version_text().trim_end().to_string(),
-            uptime: self.started.elapsed(),
-            listening: self.listening.clone(),
-            telemetry_path: self.config.telemetry_path.clone(),
-            collectors: collectors.collect(),
-        }
+        self.look().page()
+    }
+
+    fn now(&mut self) -> Rc<Vec<u8>> {
+        self.look().json()
     }
 
     fn answered(&mut self, handler: &'static str, code: u16) {

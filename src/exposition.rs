@@ -66,9 +66,11 @@ fn head(family: &Family, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// One number.
+///
 /// Whole numbers below 2^53, which is nearly all, are written digit by digit; the rest in the shortest form that reads
 /// back as the same value.
-fn number(value: f64, out: &mut Vec<u8>) {
+pub fn number(value: f64, out: &mut Vec<u8>) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.is_nan() {
         out.extend_from_slice(b"NaN");

@@ -16,6 +16,7 @@ mod isolation;
 mod leases;
 mod load;
 mod namespaces;
+mod page;
 mod peers;
 mod programs;
 mod report;
@@ -76,6 +77,13 @@ fn main() -> ExitCode {
         ["--floor"] => floor::serve(None, 0).map(|()| true).map_err(Into::into),
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
         ["--nothing"] => Ok(true),
+        ["--page"] => page::inside().map(|()| true).map_err(Into::into),
+        // `cargo bench -- --pages`, in half a minute.
+        ["--pages", ..] => {
+            let mut goals = Goals::default();
+            page_goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--namespaces"] => namespaces::inside().map(|()| true).map_err(Into::into),
         // `cargo bench -- --programs`, in a second.
         ["--programs", ..] => {
@@ -148,6 +156,7 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
         Ok(found) => goals.at_most(NAMESPACES, 10.0, found),
         Err(error) => goals.missing(&format!("{NAMESPACES}: {error}")),
     }
+    page_goals(&mut goals);
     programs::goals(&mut goals);
     leases::goals(&mut goals);
     match run_inside(&["--crowded"]) {
@@ -157,6 +166,17 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
     peers::report(&mut goals);
     dns::goals(&mut goals);
     Ok(goals.print())
+}
+
+fn page_goals(goals: &mut Goals) {
+    const PAGE: &str = "the page and its JSON with 50 interfaces: CPU per refresh, ms";
+    match page::figures() {
+        Ok((cost, resident)) => {
+            goals.at_most(PAGE, 2.0, cost);
+            println!("\nThe page with 50 interfaces: weir has {resident} KiB resident.");
+        }
+        Err(error) => goals.missing(&format!("{PAGE}: {error}")),
+    }
 }
 
 fn idle(isolated: bool, goals: &mut Goals) -> io::Result<()> {

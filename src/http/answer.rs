@@ -26,11 +26,22 @@ impl Answer {
     /// An answer with a body of the given type.
     #[must_use]
     pub fn new(handler: &'static str, status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        Self::shared(handler, status, content_type, Rc::new(body))
+    }
+
+    /// The same with a body that others have too.
+    #[must_use]
+    pub fn shared(
+        handler: &'static str,
+        status: u16,
+        content_type: &str,
+        body: Rc<Vec<u8>>,
+    ) -> Self {
         let mut answer = Self {
             handler,
             status,
             headers: Vec::new(),
-            body: Rc::new(body),
+            body,
         };
         answer.add_header("Server", "weir");
         answer.add_header("Content-Type", content_type);
@@ -45,7 +56,7 @@ impl Answer {
         Self::new(handler, status, "text/plain; charset=utf-8", body)
     }
 
-    /// Who made it: `metrics`, `health`, `page` or `other`.
+    /// Who made it: `metrics`, `health`, `page`, `api` or `other`.
     #[must_use]
     pub fn handler(&self) -> &'static str {
         self.handler

@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "sys",
             "tc",
             "textfile",
+            "view",
         ],
     ),
     // The flags --collector.NAME come from the list of collectors; --config.file is read as files that people write are.
@@ -142,6 +143,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seldom", &[]),
     ("sys", &[]),
     ("threads", &[]),
+    // It reads what was scraped, and the history that the ticks keep; JSON has its numbers as the text format has.
+    ("view", &["exposition", "metric", "rfc3339", "sampler"]),
 ];
 
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.

@@ -16,3 +16,4 @@ mod rules;
 mod sampler;
 mod table;
 mod tree;
+mod view;

@@ -17,6 +17,7 @@ mod links;
 mod mounts;
 mod netns;
 mod node_exporter;
+mod page;
 mod process;
 mod prometheus;
 mod promql;

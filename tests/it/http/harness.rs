@@ -14,6 +14,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::process::Stdio;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -91,10 +92,13 @@ impl Source for Fake {
 
     fn page(&mut self) -> Page {
         Page {
-            host: "router".to_string(),
-            telemetry_path: "/metrics".to_string(),
-            ..Page::default()
+            html: Rc::new(b"<h1>router</h1>".to_vec()),
+            policy: "default-src 'none'",
         }
+    }
+
+    fn now(&mut self) -> Rc<Vec<u8>> {
+        Rc::new(b"{}\n".to_vec())
     }
 
     fn answered(&mut self, handler: &'static str, code: u16) {
