@@ -29,12 +29,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "parse",
             "probes",
             "sampler",
+            "sandbox",
             "scrape",
             "sockets",
             "sys",
             "tc",
             "textfile",
         ],
+    ),
+    // What may be given up follows from what is configured and where that is; lease files have usual places.
+    (
+        "sandbox",
+        &["config", "files", "leases", "parse", "sys", "tc"],
     ),
     // The flags --collector.NAME come from the list of collectors; --config.file is read as files that people write are.
     ("cli", &["cidr", "config", "collectors", "files"]),
