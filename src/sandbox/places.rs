@@ -76,13 +76,7 @@ impl Places {
         }
         for directory in &config.textfile_directories {
             let directory = absolute(directory);
-            self.add(Path::new("/"), &directory, mounts);
-            // Not where somebody else would have to answer.
-            if self.read_all.is_none() {
-                for file in regular::matching(&directory.join("*.prom")) {
-                    self.add(Path::new("/"), &file, mounts);
-                }
-            }
+            self.add(Path::new("/"), &directory.join("*.prom"), mounts);
         }
         for server in &config.dhcp.servers {
             for path in server.leases.iter().chain(&server.settings) {
@@ -126,13 +120,35 @@ impl Places {
 
     /// A path or pattern below a root is read.
     fn add(&mut self, root: &Path, path: &Path, mounts: &Mounts) {
+        let parent = path.parent().unwrap_or(path);
         let known = fixed(path);
-        let Some(found) = mounts.resolve(root, &known) else {
+        if known == path {
+            self.add_one(root, path, mounts);
+        } else if known != parent && !["proc", "sys"].iter().any(|name| first(path) == *name) {
+            // Each of the directories may be a link.
+            self.reads_all(path);
+        } else {
+            self.add_one(root, &known, mounts);
+            let Some(directory) = mounts.resolve(root, parent).filter(|_| known == parent) else {
+                return;
+            };
+            let pattern = directory.join(path.file_name().unwrap_or_default());
+            for file in regular::matching(&pattern) {
+                // A pattern that nothing fits stands for itself.
+                if let Some(name) = file.file_name().filter(|_| file != pattern) {
+                    self.add_one(root, &parent.join(name), mounts);
+                }
+            }
+        }
+    }
+
+    fn add_one(&mut self, root: &Path, path: &Path, mounts: &Mounts) {
+        let Some(found) = mounts.resolve(root, path) else {
             // On another machine, which is not asked where it is.
             self.reads_all(path);
             return;
         };
-        let written = first(&known);
+        let written = first(path);
         let stands = STANDING.iter().any(|name| written == OsStr::new(name));
         if !stands && !found.exists() {
             // Something may be mounted there.

@@ -18,6 +18,7 @@ mod prometheus;
 mod promql;
 mod promtool;
 mod running;
+mod sandbox;
 mod sockets;
 mod sources;
 mod support;

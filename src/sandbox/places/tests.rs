@@ -80,6 +80,36 @@ fn directories_at_the_top_are_read_and_what_links_lead_to() {
 }
 
 #[test]
+fn what_patterns_stand_for_is_followed() {
+    let root = Root::new("patterns");
+    let mut config = root.config();
+    let number = root.0.join("srv/data/number.prom");
+    fs::write(&number, "x 1\n").expect("a file");
+    config.textfile_directories = vec![root.0.join("var/lib")];
+    let top = |config: &Config| {
+        let places = Places::of(config, &Mounts::default());
+        places.read_all.is_some()
+            || places
+                .read
+                .iter()
+                .any(|(path, _)| path == Path::new("/tmp"))
+    };
+    assert!(top(&config), "the directory itself is below /tmp");
+    config.textfile_directories.clear();
+    config.sources = vec![source("/var/lib/*.prom")];
+    let usual = ["etc", "run", "tmp", "usr", "var"].map(str::to_string);
+    assert_eq!(root.read(&config), Some(usual.to_vec()), "nothing fits");
+    std::os::unix::fs::symlink("/srv/data/number.prom", root.0.join("var/lib/x.prom"))
+        .expect("a link");
+    let mut more = usual.to_vec();
+    more.insert(2, "srv".to_string());
+    assert_eq!(root.read(&config), Some(more), "a link fits");
+    // Directories that fit may be links one day.
+    config.sources = vec![source("/var/*/number")];
+    assert_eq!(root.read(&config), None);
+}
+
+#[test]
 fn where_it_cannot_be_known_everything_is_read() {
     let root = Root::new("all");
     let mut config = root.config();
