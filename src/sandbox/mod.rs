@@ -119,12 +119,21 @@ impl Sandbox {
             places: Places::default(),
             setns: config.netns != Netns::Own,
         };
-        let on = config.sandbox != SandboxMode::Off;
+        let mut on = config.sandbox != SandboxMode::Off;
+        if on && !seccomp::may_ask() {
+            let ended = "a seccomp filter that is there already ends whoever asks for it";
+            part(config, "sandbox", Err::<(), _>(ended))?;
+            on = false;
+        }
         if !on && user.is_none() {
             return Ok(sandbox);
         }
         // Directories are opened with the rights of whoever started this.
-        let rules = sandbox.rules(config, files)?;
+        let rules = if on {
+            sandbox.rules(config, files)?
+        } else {
+            None
+        };
         sandbox.give_up_capabilities(config, user.as_ref())?;
         if !on {
             return Ok(sandbox);
@@ -157,9 +166,6 @@ impl Sandbox {
 
     /// The rules for landlock, unless they are not wanted, or a feature cannot work under it.
     fn rules(&mut self, config: &Config, files: &Files) -> Result<Option<Ruleset>, SandboxError> {
-        if config.sandbox == SandboxMode::Off {
-            return Ok(None);
-        }
         // Whoever is under landlock may not read the links to other processes' namespaces.
         if self.setns {
             self.landlock = Part::LeftOut;
@@ -206,7 +212,9 @@ impl Sandbox {
             user.enter()
                 .map_err(|errno| SandboxError::Become(user.name.clone(), errno))?;
         }
-        part(config, "capabilities", capabilities::keep(keep))?;
+        if user.is_some() || keep != permitted {
+            part(config, "capabilities", capabilities::keep(keep))?;
+        }
         self.capabilities = capabilities::now();
         self.given_up = permitted.difference(self.capabilities);
         Ok(())

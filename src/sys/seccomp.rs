@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use self::program::Instruction;
 
 const SET_MODE_FILTER: libc::c_ulong = 1;
+const GET_ACTION_AVAIL: libc::c_ulong = 2;
 /// Threads that run already get it too.
 const TSYNC: libc::c_ulong = 1;
 /// The kernel logs what is refused; since Linux 4.14.
@@ -54,6 +55,38 @@ impl fmt::Display for SeccompError {
 }
 
 impl std::error::Error for SeccompError {}
+
+/// Whether this process lives when it asks for what a sandbox is made of. A filter that was there before, as of a systemd unit with
+/// SystemCallFilter, may end whoever makes a call that its author did not know: then a child that asks first is ended.
+#[must_use]
+pub fn may_ask() -> bool {
+    use rustix::thread::SecureComputingMode;
+    if !matches!(
+        rustix::thread::secure_computing_mode(),
+        Ok(SecureComputingMode::Filter)
+    ) {
+        return true;
+    }
+    // SAFETY: the process has one thread, so that no lock is held in the child.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let _ = super::landlock::Ruleset::new();
+        if let Ok(sets) = rustix::thread::capabilities(None) {
+            let _ = rustix::thread::set_capabilities(None, sets);
+        }
+        // SAFETY: the action that is asked about is a number that lives until the call is over; the child then ends
+        // without running anything that was meant for the end of the parent.
+        unsafe {
+            let action = program::PASS;
+            libc::syscall(libc::SYS_seccomp, GET_ACTION_AVAIL, 0, &raw const action);
+            libc::_exit(0);
+        }
+    }
+    let mut status = 0;
+    // SAFETY: the status is a number of ours.
+    let ended = child > 0 && unsafe { libc::waitpid(child, &raw mut status, 0) } == child;
+    ended && libc::WIFEXITED(status)
+}
 
 #[repr(C)]
 struct Program {

@@ -1,8 +1,10 @@
 //! Kernels that lack a part: strace(1) makes the system call fail as they would.
 
+use std::fs;
 use std::process::Command;
 use std::process::Output;
 
+use crate::running::Directory;
 use crate::running::WEIR;
 use crate::running::installed;
 use crate::support::skip;
@@ -60,4 +62,42 @@ fn what_is_required_and_missing_ends_the_program() {
         assert!(log.starts_with(&expected), "{log}");
         assert!(output.stdout.is_empty());
     }
+}
+
+/// Ends whoever makes the call of a number that is the same everywhere (landlock_create_ruleset), and starts a program.
+const FILTER: &str = "
+import ctypes, os, struct, sys
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (6, 0, 0, 0x80000000), (6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_void_p)]
+program = Program(len(steps), ctypes.addressof(code))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(program)) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn a_filter_that_ends_who_asks_does_not_end_weir() {
+    if !installed("python3") {
+        return skip("python3 is not installed");
+    }
+    let directory = Directory::new();
+    let script = directory.0.join("filter.py");
+    fs::write(&script, FILTER).unwrap();
+    let once = |mode: &str| {
+        let mut command = Command::new("python3");
+        command.arg(&script).args([WEIR, "--once", mode]);
+        command.output().unwrap()
+    };
+    let output = once("--sandbox=auto");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("part=sandbox"), "{log}");
+    let output = once("--sandbox=require");
+    assert_eq!(output.status.code(), Some(2));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let expected = "weir: --sandbox=require: sandbox is not to be had here: a seccomp filter";
+    assert!(log.starts_with(expected), "{log}");
 }
