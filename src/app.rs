@@ -33,6 +33,9 @@ use crate::instruments::TextfileCounts;
 use crate::parse::printable;
 use crate::process::Process;
 use crate::sampler::Sampler;
+use crate::sandbox;
+use crate::sandbox::Sandbox;
+use crate::sandbox::SandboxError;
 use crate::scrape::Engine;
 use crate::tc::attach::Settings;
 use crate::tc::attach::Watch;
@@ -58,6 +61,8 @@ const STALE: Duration = Duration::from_secs(30);
 pub enum RunError {
     /// A root is not there, or its CAPTURE file is wrong.
     Files(FileError),
+    /// `--user` or `--sandbox=require` cannot be had.
+    Sandbox(SandboxError),
     /// No place to listen.
     Listen(http::BindError),
     /// Standard output refused the metrics of `--once`.
@@ -74,6 +79,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Files(error) => error.fmt(f),
+            Self::Sandbox(error) => error.fmt(f),
             Self::Listen(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
             Self::Textfile(error) => error.fmt(f),
@@ -93,11 +99,16 @@ impl std::error::Error for RunError {}
 pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
     let files = roots(&config)?;
-    let mut app = App::new(config, arguments, files)?;
-    if app.config.once {
-        app.once()
-    } else {
-        app.serve()
+    // Ports below 1024 want a right that is given up next, and that comes before the first thread, which then has it not.
+    let server = match config.once {
+        true => None,
+        false => Some(Server::bind(&settings(&config)).map_err(RunError::Listen)?),
+    };
+    let sandbox = Sandbox::enter(&config, &files).map_err(RunError::Sandbox)?;
+    let mut app = App::new(config, arguments, files, sandbox)?;
+    match server {
+        None => app.once(),
+        Some(server) => app.serve(server),
     }
 }
 
@@ -107,6 +118,7 @@ pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
 /// When a root is not what it should be, or standard output refuses the verdict.
 pub fn check(config: &Config) -> Result<(), RunError> {
     roots(config)?;
+    sandbox::check_user(config).map_err(RunError::Sandbox)?;
     let named = config.file.as_ref().map(|path| path.display().to_string());
     print(format!("{}: ok\n", named.as_deref().unwrap_or("flags")).as_bytes())
 }
@@ -131,6 +143,7 @@ struct App {
     config: Config,
     arguments: Vec<OsString>,
     loaded: Loaded,
+    sandbox: Sandbox,
     engine: Engine,
     sampler: Sampler,
     instruments: Instruments,
@@ -154,9 +167,14 @@ struct App {
 }
 
 impl App {
-    fn new(config: Config, arguments: Vec<OsString>, files: Files) -> Result<Self, RunError> {
-        let instruments =
-            Instruments::new(cli::COMMIT, cli::target()).map_err(RunError::Instruments)?;
+    fn new(
+        config: Config,
+        arguments: Vec<OsString>,
+        files: Files,
+        sandbox: Sandbox,
+    ) -> Result<Self, RunError> {
+        let instruments = Instruments::new(cli::COMMIT, cli::target(), sandbox.labels())
+            .map_err(RunError::Instruments)?;
         let counts = config.collectors.contains(&"tc") && files.live();
         let tc = counts.then(|| Watch::start(Settings::new(&config)));
         Ok(Self {
@@ -164,6 +182,7 @@ impl App {
             sampler: Sampler::new(&config).with_tc(tc),
             arguments,
             loaded: Loaded::now(),
+            sandbox,
             instruments,
             started: Instant::now(),
             process: Process::begin(),
@@ -194,9 +213,8 @@ impl App {
         print(&text)
     }
 
-    fn serve(&mut self) -> Result<(), RunError> {
+    fn serve(&mut self, mut server: Server) -> Result<(), RunError> {
         let mut settings = settings(&self.config);
-        let mut server = Server::bind(&settings).map_err(RunError::Listen)?;
         let signals = Signals::watch(&mut server).map_err(RunError::Signals)?;
         self.listening = server.addresses();
         self.port = server.first_port();

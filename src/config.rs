@@ -139,6 +139,10 @@ pub struct Config {
     pub dhcp: dhcp::Dhcp,
     /// Numbers that are read from files.
     pub sources: Vec<sources::Source>,
+    /// Whether rights that are not needed are given up.
+    pub sandbox: SandboxMode,
+    /// Whom to become once the sockets are open: a name, or numbers.
+    pub user: Option<String>,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -268,6 +272,17 @@ pub enum TcAttach {
     Tcx,
     /// Filters of the discipline clsact.
     Clsact,
+}
+
+/// Whether rights that are not needed are given up (`--sandbox`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SandboxMode {
+    /// As far as the kernel can.
+    Auto,
+    /// Not at all.
+    Off,
+    /// Wholly, or weir does not start.
+    Require,
 }
 
 /// How lines are logged.
@@ -406,6 +421,8 @@ impl Default for Config {
             tc_protocols: false,
             dhcp: dhcp::Dhcp::default(),
             sources: Vec::new(),
+            sandbox: SandboxMode::Auto,
+            user: None,
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

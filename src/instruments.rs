@@ -24,6 +24,7 @@ use crate::parse::float;
 /// Every family that this file writes.
 pub static FAMILIES: &[&Desc] = &[
     &BUILD_INFO,
+    &SANDBOX_INFO,
     &REQUESTS,
     &SCRAPE_SECONDS,
     &CONNECTIONS,
@@ -42,6 +43,11 @@ static BUILD_INFO: Desc = Desc::gauge(
     "weir_build_info",
     &["version", "commit", "target"],
     "Version, commit and target of this binary. Always 1.",
+);
+static SANDBOX_INFO: Desc = Desc::gauge(
+    "weir_sandbox_info",
+    &["capabilities", "no_new_privs", "landlock", "seccomp"],
+    "Which capabilities this process has, and how each part of --sandbox stands: on, off, unavailable (this kernel lacks it) or left_out (--netns cannot work with it). Always 1.",
 );
 static REQUESTS: Desc = Desc::counter(
     "weir_http_requests_total",
@@ -121,6 +127,7 @@ pub struct Instruments {
     ticks: IntCounter,
     commit: &'static str,
     target: String,
+    sandbox: [(&'static str, String); 4],
 }
 
 /// What others counted themselves.
@@ -174,7 +181,11 @@ impl Instruments {
     ///
     /// # Errors
     /// When two instruments have one name, or a name is not valid: a mistake in this file that its test would show.
-    pub fn new(commit: &'static str, target: String) -> Result<Self, prometheus::Error> {
+    pub fn new(
+        commit: &'static str,
+        target: String,
+        sandbox: [(&'static str, String); 4],
+    ) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let opts = |desc: &Desc| Opts::new(desc.name.as_ref(), desc.help.as_ref());
         let instruments = Self {
@@ -191,6 +202,7 @@ impl Instruments {
             registry,
             commit,
             target,
+            sandbox,
         };
         instruments
             .registry
@@ -235,6 +247,12 @@ impl Instruments {
         let labels = batch.labels(&build);
         batch.push(&BUILD_INFO, labels, 1.0);
         let Some(counts) = counts else { return };
+        let sandbox = self
+            .sandbox
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        let labels = batch.labels(&sandbox);
+        batch.push(&SANDBOX_INFO, labels, 1.0);
         let http = counts.http.unwrap_or_default();
         self.connections.set(float(http.connections as u64));
         for (counter, value) in [
@@ -319,8 +337,10 @@ mod tests {
     use crate::metric::Kind;
 
     fn written(counts: Option<Counts>) -> String {
+        let parts = ["capabilities", "no_new_privs", "landlock", "seccomp"];
+        let sandbox = parts.map(|part| (part, "off".to_string()));
         let instruments =
-            Instruments::new("unknown", "test".to_string()).expect("names are unique");
+            Instruments::new("unknown", "test".to_string(), sandbox).expect("names are unique");
         instruments.answered("metrics", 200);
         instruments.answered("metrics", 200);
         instruments.scraped(Duration::from_millis(2));

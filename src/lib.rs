@@ -5,7 +5,7 @@
 //! turns into text, and [`view`] into the page. [`textfile`] keeps the same text in a file for node_exporter. Everything happens in one thread, but for
 //! what may block, which [`probes`] and [`tc`] do in threads of their own, and what is measured in other network namespaces
 //! ([`netns`]): a helper goes there, and the one thread waits for it. [`tc`] has the programs that count packets in the kernel
-//! itself, which [`sys`] gives to it.
+//! itself, which [`sys`] gives to it. Before any of that, [`sandbox`] gives up the rights that nothing here needs.
 
 #![warn(
     clippy::expect_used,
@@ -42,6 +42,7 @@ pub mod process;
 pub mod rfc3339;
 pub mod rtnetlink;
 pub mod sampler;
+pub mod sandbox;
 pub mod scrape;
 pub mod seldom;
 pub mod sockets;

@@ -30,6 +30,7 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+pub use self::places::usual_places;
 pub use self::reader::Content;
 pub use self::server::Counts;
 pub use self::server::PoolCount;

@@ -87,6 +87,12 @@ const PLACES: &[Place] = &[
 /// Only OpenWrt keeps lease files where every user may make some, and has this file.
 const OPENWRT: &str = "/etc/openwrt_release";
 
+/// Every path and pattern at which something is looked for.
+pub fn usual_places() -> impl Iterator<Item = &'static str> {
+    let each = |place: &'static Place| place.leases.iter().chain(place.settings);
+    PLACES.iter().flat_map(each).copied()
+}
+
 /// The servers whose lease files are there. `is_there` is asked of paths and patterns.
 pub(super) fn found(is_there: impl Fn(&Path) -> bool) -> Vec<Server> {
     let openwrt = is_there(Path::new(OPENWRT));

@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "parse",
             "probes",
             "sampler",
+            "sandbox",
             "scrape",
             "sockets",
             "sys",
@@ -36,6 +37,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "textfile",
             "view",
         ],
+    ),
+    // What may be given up follows from what is configured and where that is; lease files have usual places.
+    (
+        "sandbox",
+        &["config", "files", "leases", "parse", "sys", "tc"],
     ),
     // The flags --collector.NAME come from the list of collectors; --config.file is read as files that people write are.
     ("cli", &["cidr", "config", "collectors", "files"]),

@@ -25,6 +25,7 @@ mod promtool;
 mod running;
 #[path = "../it/dashboards/promql.rs"]
 mod selectors;
+mod sandbox;
 mod sockets;
 mod sources;
 mod support;
