@@ -19,6 +19,8 @@ use crate::exposition;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::http;
+use crate::http::Guard;
+use crate::http::GuardError;
 use crate::http::Health;
 use crate::http::Page;
 use crate::http::Selection;
@@ -26,10 +28,12 @@ use crate::http::Server;
 use crate::http::Source;
 use crate::http::page::PageCollector;
 use crate::http::page::PageRun;
+use crate::instruments::ConfigCounts;
 use crate::instruments::Counts;
 use crate::instruments::HttpCounts;
 use crate::instruments::Instruments;
 use crate::instruments::TextfileCounts;
+use crate::instruments::WebCounts;
 use crate::parse::printable;
 use crate::process::Process;
 use crate::sampler::Sampler;
@@ -58,6 +62,8 @@ const STALE: Duration = Duration::from_secs(30);
 pub enum RunError {
     /// A root is not there, or its CAPTURE file is wrong.
     Files(FileError),
+    /// The file that says who may connect cannot be used.
+    Web(GuardError),
     /// No place to listen.
     Listen(http::BindError),
     /// Standard output refused the metrics of `--once`.
@@ -74,6 +80,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Files(error) => error.fmt(f),
+            Self::Web(error) => error.fmt(f),
             Self::Listen(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
             Self::Textfile(error) => error.fmt(f),
@@ -107,6 +114,9 @@ pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
 /// When a root is not what it should be, or standard output refuses the verdict.
 pub fn check(config: &Config) -> Result<(), RunError> {
     roots(config)?;
+    if let Some(path) = &config.web_config {
+        Guard::check(path).map_err(RunError::Web)?;
+    }
     let named = config.file.as_ref().map(|path| path.display().to_string());
     print(format!("{}: ok\n", named.as_deref().unwrap_or("flags")).as_bytes())
 }
@@ -193,7 +203,12 @@ impl App {
 
     fn serve(&mut self) -> Result<(), RunError> {
         let mut settings = settings(&self.config);
+        let guard = self.config.web_config.as_deref().map(Guard::open);
+        let guard = guard.transpose().map_err(RunError::Web)?;
         let mut server = Server::bind(&settings).map_err(RunError::Listen)?;
+        if let Some(guard) = guard {
+            server.guard_with(guard);
+        }
         let signals = Signals::watch(&mut server).map_err(RunError::Signals)?;
         self.listening = server.addresses();
         self.port = server.first_port();
@@ -274,6 +289,7 @@ impl App {
                 refused: server.refused,
             }),
             config: self.config.file.as_ref().map(|_| self.loaded.counts()),
+            web: self.server.and_then(web_counts),
             textfile: self.textfile.as_ref().map(|file| TextfileCounts {
                 replaced: file.replaced(),
                 errors: file.errors(),
@@ -351,6 +367,21 @@ impl Source for App {
     fn answered(&mut self, handler: &'static str, code: u16) {
         self.instruments.answered(handler, code);
     }
+}
+
+fn web_counts(server: http::Stats) -> Option<WebCounts> {
+    let guard = server.guard?;
+    let handshakes = (server.handshakes, server.handshakes_failed);
+    Some(WebCounts {
+        file: ConfigCounts {
+            successful: guard.successful,
+            last_success: guard.last_success,
+        },
+        unauthorized: guard.unauthorized,
+        limited: guard.limited,
+        busy: guard.busy,
+        handshakes: guard.tls.then_some(handshakes),
+    })
 }
 
 /// The machine's name as the tree that is measured has it; empty where it has none.

@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // A root that does not exist was named by a flag.
         Err(error @ RunError::Files(_)) => fail(&[error.to_string()], 2),
+        // And so was this file.
+        Err(RunError::Web(error)) => fail(error.lines(), 2),
         Err(error) => fail(&[error.to_string()], 1),
     }
 }
