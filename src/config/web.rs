@@ -122,8 +122,13 @@ impl Web {
     #[must_use]
     pub fn files(&self) -> Vec<&Path> {
         let tls = self.tls.iter();
-        let named =
-            tls.flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()]);
+        let named = tls.flat_map(|tls| {
+            [
+                Some(&tls.certificate),
+                Some(&tls.key),
+                tls.client_ca.as_ref(),
+            ]
+        });
         named
             .flatten()
             .filter_map(|pem| match pem {
@@ -169,7 +174,11 @@ pub fn read(bytes: &[u8], directory: &Path) -> Result<Web, Vec<Wrong>> {
             web.rate_limit = http::rate_limit(node, &mut wrong);
         }
     }
-    if wrong.is_empty() { Ok(web) } else { Err(wrong) }
+    if wrong.is_empty() {
+        Ok(web)
+    } else {
+        Err(wrong)
+    }
 }
 
 fn is_nothing(node: &Node) -> bool {

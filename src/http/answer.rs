@@ -116,7 +116,8 @@ impl Answer {
         let mut head = Vec::with_capacity(384);
         let mut answer = self.clone();
         for (name, value) in more {
-            let is_other = |header: &Header| !header.field.as_str().as_str().eq_ignore_ascii_case(name);
+            let is_other =
+                |header: &Header| !header.field.as_str().as_str().eq_ignore_ascii_case(name);
             answer.headers.retain(is_other);
             answer.add_header(name, value);
         }

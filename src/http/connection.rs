@@ -91,7 +91,9 @@ enum State {
     Check(Request, Tag),
     Ready(Request),
     Write(Output),
-    Linger { dropped: usize },
+    Linger {
+        dropped: usize,
+    },
 }
 
 /// An answer on its way.
@@ -154,7 +156,9 @@ impl Connection {
     }
 
     fn has_output(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.has_output())
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.has_output())
     }
 
     /// Whether it waits for a request, or the rest of one, or the check of its password.
@@ -308,7 +312,8 @@ impl Connection {
             }
             Heard::Plain => {
                 self.session = None;
-                let answer = Answer::text("other", 400, "expected TLS (https://), found plain HTTP");
+                let answer =
+                    Answer::text("other", 400, "expected TLS (https://), found plain HTTP");
                 step.stats.refused += 1;
                 return self.send(&answer, &HTTPVersion(1, 0), false, false, step);
             }
@@ -431,7 +436,10 @@ impl Connection {
     }
 
     fn written(&mut self, keep_alive: bool, step: &mut Step<'_>) -> Next {
-        let is_closed = self.session.as_ref().is_some_and(|session| session.is_closed());
+        let is_closed = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.is_closed());
         if keep_alive && !step.stopping && (!is_closed || !self.input.is_empty()) {
             if self.input.is_empty() {
                 self.input = Vec::new();

@@ -214,7 +214,9 @@ impl Guard {
     fn adopt(&mut self, web: Web) {
         if web.rate_limit != self.limit {
             self.limit = web.rate_limit;
-            self.bucket = web.rate_limit.map(|limit| Bucket::full(limit, Instant::now()));
+            self.bucket = web
+                .rate_limit
+                .map(|limit| Bucket::full(limit, Instant::now()));
         }
         self.passwords.adopt(&web.users);
         for warning in &web.warnings {
@@ -232,14 +234,20 @@ impl Guard {
     /// What is to be done with a request.
     pub(super) fn judge(&mut self, request: &Request, now: Instant) -> Verdict {
         self.look(now);
-        if self.bucket.as_mut().is_some_and(|bucket| !bucket.takes(now)) {
+        if self
+            .bucket
+            .as_mut()
+            .is_some_and(|bucket| !bucket.takes(now))
+        {
             self.stats.limited += 1;
             return Verdict::Refuse(Answer::text("other", 429, "too many requests"));
         }
         if self.passwords.are_not_asked_for() {
             return Verdict::Pass;
         }
-        let Some((name, password)) = passwords::credentials(request.authorization.as_ref().map(Secret::as_bytes)) else {
+        let Some((name, password)) =
+            passwords::credentials(request.authorization.as_ref().map(Secret::as_bytes))
+        else {
             return self.unauthorized();
         };
         match self.passwords.look_up(&name, &password) {

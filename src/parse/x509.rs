@@ -32,10 +32,12 @@ const IP: u8 = 0x87;
 /// When the bytes are no certificate.
 pub fn names(der: &[u8]) -> Result<Vec<String>, ParseError> {
     let wrong = || ParseError::new(1, "certificate", "X.509 in DER", der);
-    extension(der).ok_or_else(wrong).and_then(|found| match found {
-        Some(names) => listed(names).ok_or_else(wrong),
-        None => Ok(Vec::new()),
-    })
+    extension(der)
+        .ok_or_else(wrong)
+        .and_then(|found| match found {
+            Some(names) => listed(names).ok_or_else(wrong),
+            None => Ok(Vec::new()),
+        })
 }
 
 /// The extension with the names, if the certificate has one.
@@ -78,7 +80,9 @@ fn listed(extension: &[u8]) -> Option<Vec<String>> {
         let (tag, content, rest) = element(list)?;
         list = rest;
         match tag {
-            EMAIL | DNS | URI => names.extend(std::str::from_utf8(content).ok().map(str::to_string)),
+            EMAIL | DNS | URI => {
+                names.extend(std::str::from_utf8(content).ok().map(str::to_string))
+            }
             IP => names.extend(address(content).map(|address| address.to_string())),
             _ => {}
         }
@@ -108,7 +112,9 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         0..=0x7f => (usize::from(*first), rest),
         0x81..=0x83 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let length = bytes.iter().fold(0, |all, byte| all << 8 | usize::from(*byte));
+            let length = bytes
+                .iter()
+                .fold(0, |all, byte| all << 8 | usize::from(*byte));
             (length, rest)
         }
         _ => return None,
@@ -122,7 +128,9 @@ mod tests {
     use super::*;
 
     fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(content.len()).expect("a short test").to_be_bytes();
+        let length = u16::try_from(content.len())
+            .expect("a short test")
+            .to_be_bytes();
         let head = if content.len() < 128 {
             vec![tag, length[1]]
         } else {
@@ -132,11 +140,26 @@ mod tests {
     }
 
     fn certificate(names: &[u8]) -> Vec<u8> {
-        let other = tlv(SEQUENCE, &[tlv(OID, &[0x55, 0x1d, 0x0f]), tlv(OCTETS, &[3, 1, 0])].concat());
-        let san = [tlv(OID, SUBJECT_ALT_NAME), tlv(BOOLEAN, &[0xff]), tlv(OCTETS, &tlv(SEQUENCE, names))];
+        let other = tlv(
+            SEQUENCE,
+            &[tlv(OID, &[0x55, 0x1d, 0x0f]), tlv(OCTETS, &[3, 1, 0])].concat(),
+        );
+        let san = [
+            tlv(OID, SUBJECT_ALT_NAME),
+            tlv(BOOLEAN, &[0xff]),
+            tlv(OCTETS, &tlv(SEQUENCE, names)),
+        ];
         let extensions = tlv(SEQUENCE, &[other, tlv(SEQUENCE, &san.concat())].concat());
-        let inner = [tlv(0xa0, &[2, 1, 2]), tlv(2, &[7]), tlv(SEQUENCE, &[0; 200]), tlv(EXTENSIONS, &extensions)];
-        tlv(SEQUENCE, &[tlv(SEQUENCE, &inner.concat()), tlv(3, &[0])].concat())
+        let inner = [
+            tlv(0xa0, &[2, 1, 2]),
+            tlv(2, &[7]),
+            tlv(SEQUENCE, &[0; 200]),
+            tlv(EXTENSIONS, &extensions),
+        ];
+        tlv(
+            SEQUENCE,
+            &[tlv(SEQUENCE, &inner.concat()), tlv(3, &[0])].concat(),
+        )
     }
 
     fn all() -> Vec<u8> {
@@ -146,7 +169,10 @@ mod tests {
             tlv(EMAIL, b"a@example.org"),
             tlv(URI, b"spiffe://example/weir"),
             tlv(IP, &[192, 0, 2, 1]),
-            tlv(IP, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+            tlv(
+                IP,
+                &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+            ),
             tlv(IP, &[1, 2, 3]),
             tlv(DNS, b"\xff"),
         ];
@@ -157,7 +183,13 @@ mod tests {
     fn names_of_all_kinds() {
         assert_eq!(
             names(&all()).expect("a certificate"),
-            ["one.example", "a@example.org", "spiffe://example/weir", "192.0.2.1", "2001:db8::1"]
+            [
+                "one.example",
+                "a@example.org",
+                "spiffe://example/weir",
+                "192.0.2.1",
+                "2001:db8::1"
+            ]
         );
         assert_eq!(names(&certificate(b"")).expect("no names"), [""; 0]);
         let bare = tlv(SEQUENCE, &tlv(SEQUENCE, &tlv(2, &[7])));

@@ -46,7 +46,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // write are, passwords are checked by a thread, and clients' names stand in their certificates.
     (
         "http",
-        &["config", "exposition", "files", "parse", "rfc3339", "threads"],
+        &[
+            "config",
+            "exposition",
+            "files",
+            "parse",
+            "rfc3339",
+            "threads",
+        ],
     ),
     (
         "scrape",

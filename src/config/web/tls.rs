@@ -41,7 +41,7 @@ const SWITCHES: [&str; 7] = [
     "client_auth_type",
 ];
 
-const CLIENT_AUTH: [(&str, ClientAuth); 7] = [
+const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
     ("NoClientCert", ClientAuth::NoClientCert),
     ("RequestClientCert", ClientAuth::RequestClientCert),
     ("RequireAnyClientCert", ClientAuth::RequireAnyClientCert),
@@ -55,7 +55,6 @@ const CLIENT_AUTH: [(&str, ClientAuth); 7] = [
         "RequireAndVerifyClientCert",
         ClientAuth::RequireAndVerifyClientCert,
     ),
-    ("", ClientAuth::NoClientCert),
 ];
 
 /// What is done about a name.
@@ -181,7 +180,10 @@ fn client_auth(
     warnings: &mut Vec<String>,
     wrong: &mut Vec<Wrong>,
 ) -> ClientAuth {
-    let Some(node) = fields.get("client_auth_type").filter(|node| !is_nothing(node)) else {
+    let Some(node) = fields
+        .get("client_auth_type")
+        .filter(|node| !is_nothing(node))
+    else {
         return without_policy(fields, has_ca, ClientAuth::NoClientCert, wrong);
     };
     let Some(auth) = keep(node.one_of(&CLIENT_AUTH), wrong) else {
@@ -210,7 +212,8 @@ fn without_policy(
 ) -> ClientAuth {
     let ca = fields.get("client_ca_file").or(fields.get("client_ca"));
     if let Some(ca) = ca.filter(|_| has_ca && auth == ClientAuth::NoClientCert) {
-        let text = "expected a client_auth_type that asks for certificates, found a client CA without";
+        let text =
+            "expected a client_auth_type that asks for certificates, found a client CA without";
         wrong.push(ca.wrong(text.to_string()));
     }
     auth
@@ -221,7 +224,9 @@ fn allowed_sans(
     auth: ClientAuth,
     wrong: &mut Vec<Wrong>,
 ) -> Option<Vec<String>> {
-    let node = fields.get("client_allowed_sans").filter(|node| !is_nothing(node))?;
+    let node = fields
+        .get("client_allowed_sans")
+        .filter(|node| !is_nothing(node))?;
     let required = [
         ClientAuth::RequireAnyClientCert,
         ClientAuth::RequireAndVerifyClientCert,
@@ -231,7 +236,9 @@ fn allowed_sans(
         wrong.push(node.wrong(text.to_string()));
     }
     let names = keep(node.items("a list of names"), wrong)?;
-    let names = names.iter().filter_map(|node| keep(text(node, "a name"), wrong));
+    let names = names
+        .iter()
+        .filter_map(|node| keep(text(node, "a name"), wrong));
     Some(names.map(str::to_string).collect())
 }
 
@@ -243,7 +250,9 @@ fn versions(
     wrong: &mut Vec<Wrong>,
 ) -> (bool, bool) {
     let mut version = |name, default| {
-        let found = fields.get(name).map(|node| keep(node.one_of(&VERSIONS), wrong));
+        let found = fields
+            .get(name)
+            .map(|node| keep(node.one_of(&VERSIONS), wrong));
         found.flatten().unwrap_or(default)
     };
     let (least, most) = (version("min_version", 2), version("max_version", 3));
@@ -285,12 +294,18 @@ fn suites(
         .map(|(name, _)| *name)
         .collect();
     if http2 && *tls12 && !HTTP2.iter().any(|name| spoken.contains(name)) {
-        let text = format!("expected {} or {} among them, which HTTP/2 demands, or http_server_config: {{http2: false}}", HTTP2[0], HTTP2[1]);
+        let text = format!(
+            "expected {} or {} among them, which HTTP/2 demands, or http_server_config: {{http2: false}}",
+            HTTP2[0], HTTP2[1]
+        );
         wrong.push(node.wrong(text));
     } else if spoken.is_empty() && *tls12 {
         if tls13 {
             warnings.truncate(warned);
-            warnings.push("cipher_suites: none of them is spoken in TLS 1.2, and only TLS 1.3 is left".to_string());
+            warnings.push(
+                "cipher_suites: none of them is spoken in TLS 1.2, and only TLS 1.3 is left"
+                    .to_string(),
+            );
             *tls12 = false;
             return spoken;
         }
@@ -317,7 +332,8 @@ fn chosen(
     let spoken = found.iter().filter(|(_, spoken)| *spoken == Spoken::Yes);
     let spoken: Vec<_> = spoken.map(|(name, _)| *name).collect();
     if spoken.is_empty() && !items.is_empty() && wrong.len() == before {
-        let text = "expected X25519, CurveP256 or CurveP384 among them, found none that is spoken here";
+        let text =
+            "expected X25519, CurveP256 or CurveP384 among them, found none that is spoken here";
         wrong.push(node.wrong(text.to_string()));
     }
     spoken
@@ -340,7 +356,8 @@ fn names(
             }
             Some(entry) => found.push(*entry),
             None => {
-                let suggestion = crate::config::suggestion(name, known.iter().map(|(name, _)| *name));
+                let suggestion =
+                    crate::config::suggestion(name, known.iter().map(|(name, _)| *name));
                 let text = format!("expected a name that Go has, found {name:?}{suggestion}");
                 wrong.push(item.wrong(text));
             }

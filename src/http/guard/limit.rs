@@ -69,7 +69,9 @@ mod tests {
         let found = run(2, &[0, 0, 0, 900, 1000, 1500, 2000, 9000, 9000, 9000]);
         assert_eq!(
             found,
-            [true, true, false, false, true, false, true, true, true, false]
+            [
+                true, true, false, false, true, false, true, true, true, false
+            ]
         );
     }
 

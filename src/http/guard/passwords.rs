@@ -137,7 +137,11 @@ impl Passwords {
         message.extend_from_slice(&hash.digest);
         // As C strings have it, the end counts as a letter.
         message.extend(password.iter().copied().chain([0]).take(LONGEST));
-        let sent = rustix::net::send(&self.socket, &message, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        let sent = rustix::net::send(
+            &self.socket,
+            &message,
+            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+        );
         message.fill(0);
         if sent.is_err() {
             return Known::TooMany;
@@ -167,12 +171,17 @@ impl Passwords {
             Err(Errno::AGAIN | Errno::INTR) => return None,
             Ok(_) | Err(_) => {
                 self.gone = true;
-                log::error!("the thread that checks passwords has ended; only known ones count now");
+                log::error!(
+                    "the thread that checks passwords has ended; only known ones count now"
+                );
                 return None;
             }
         }
         let [tag @ .., matched] = message;
-        let done = self.waiting.iter().position(|(waiting, ..)| *waiting == tag)?;
+        let done = self
+            .waiting
+            .iter()
+            .position(|(waiting, ..)| *waiting == tag)?;
         let (_, name, is_user) = self.waiting.swap_remove(done);
         let fine = matched == 1 && is_user;
         if fine {
@@ -243,7 +252,10 @@ fn check(message: &[u8]) -> Option<bool> {
     // What the function would panic on; it comes from our own end, which has made it so.
     let fine = (4..=31).contains(cost) && (1..=LONGEST).contains(&password.len());
     let found = fine.then(|| bcrypt::bcrypt(u32::from(*cost), *salt, password))?;
-    let differs = found.iter().zip(digest).fold(0, |all, (one, other)| all | (one ^ other));
+    let differs = found
+        .iter()
+        .zip(digest)
+        .fold(0, |all, (one, other)| all | (one ^ other));
     Some(differs == 0)
 }
 
@@ -266,7 +278,10 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(4) {
         return None;
     }
-    let letters = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text);
+    let letters = text
+        .strip_suffix(b"==")
+        .or(text.strip_suffix(b"="))
+        .unwrap_or(text);
     let mut bytes = Vec::with_capacity(letters.len());
     let (mut bits, mut count) = (0_u32, 0);
     for letter in letters {

@@ -127,7 +127,10 @@ fn place(pem: &Pem, key: &str) -> String {
 fn certificates(pem: &Pem, key: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let bytes = read(pem, key)?;
     let wrong = |found: &dyn fmt::Display| {
-        format!("{}: expected certificates in PEM, found {found}", place(pem, key))
+        format!(
+            "{}: expected certificates in PEM, found {found}",
+            place(pem, key)
+        )
     };
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let found = found.map_err(|error| wrong(&error))?;

@@ -51,7 +51,9 @@ impl Verifier {
         roots.add_parsable_certificates(authorities.iter().cloned());
         let hints = roots.subjects();
         if roots.is_empty() && !authorities.is_empty() {
-            return Err("client_ca_file: expected certificates, found none that can be read".to_string());
+            return Err(
+                "client_ca_file: expected certificates, found none that can be read".to_string(),
+            );
         }
         let inner = if roots.is_empty() {
             None
