@@ -72,6 +72,10 @@ pub(super) enum Next {
 
 /// What came of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(dead_code, reason = "the last two only TLS hears")
+)]
 pub(super) enum Heard {
     /// There was nothing to read.
     Nothing,

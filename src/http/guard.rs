@@ -172,7 +172,7 @@ impl Guard {
     /// TLS for a new connection; nothing where there is no TLS.
     pub(super) fn session(&self) -> Option<Box<Session>> {
         let setup = self.tls.as_ref()?;
-        Some(Box::new(Session::new(setup)))
+        Some(Session::new(setup))
     }
 
     /// Looks whether the files are the ones that were read.

@@ -21,7 +21,7 @@ impl Setup {
 }
 
 impl Session {
-    pub(super) fn new(setup: &Setup) -> Self {
+    pub(super) fn new(setup: &Setup) -> Box<Self> {
         match *setup {}
     }
 

@@ -42,17 +42,17 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(setup: &Setup) -> Self {
+    pub(super) fn new(setup: &Setup) -> Box<Self> {
         let mut inner = ServerConnection::new(setup.config()).ok();
         if let Some(inner) = &mut inner {
             // Of a whole record with its frame, and of what a handshake answers.
             inner.set_buffer_limit(Some(RECORD + 1024));
         }
-        Self {
+        Box::new(Self {
             inner,
             heard: 0,
             closed: false,
-        }
+        })
     }
 
     /// Reads what came, and adds what it says to `input`.

@@ -81,7 +81,7 @@ fn listed(extension: &[u8]) -> Option<Vec<String>> {
         list = rest;
         match tag {
             EMAIL | DNS | URI => {
-                names.extend(std::str::from_utf8(content).ok().map(str::to_string))
+                names.extend(std::str::from_utf8(content).ok().map(str::to_string));
             }
             IP => names.extend(address(content).map(|address| address.to_string())),
             _ => {}

@@ -61,7 +61,7 @@ fn verdicts_are_those_of_exporter_toolkit() {
 
 fn web(text: &str) -> Web {
     read(text.as_bytes(), Path::new("/etc/weir"))
-        .map_or_else(|wrong| unreachable!("{}", wrong[0]), |web| web)
+        .unwrap_or_else(|wrong| unreachable!("{}", wrong[0]))
 }
 
 #[test]
