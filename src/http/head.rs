@@ -3,6 +3,8 @@
 //! httparse reads it. Bare line feeds and non-ASCII header values are tolerated, as RFC 9112 allows. A request with a
 //! body is refused: nothing here takes one, so that no length a stranger names is ever believed.
 
+use std::fmt;
+
 use httparse::Error;
 use httparse::Status;
 use tiny_http::HTTPVersion;
@@ -26,6 +28,8 @@ pub struct Request {
     pub accepts_gzip: bool,
     /// Whether the client would rather have JSON than text.
     pub prefers_json: bool,
+    /// The name and password it came with, until they are checked.
+    pub(super) authorization: Option<Secret>,
     /// 1.0 or 1.1.
     pub(super) version: HTTPVersion,
     /// Whether the connection may stay open after the answer.
@@ -39,6 +43,22 @@ impl Request {
             && self.method == other.method
             && self.accepts_gzip == other.accepts_gzip
             && self.prefers_json == other.prefers_json
+    }
+}
+
+/// What a client says to be let in; not for printing.
+#[derive(Clone)]
+pub(super) struct Secret(Box<[u8]>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl Secret {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -104,6 +124,7 @@ pub fn parse(bytes: &[u8], limit: usize, connection: u64) -> Head {
                 target: target.to_string(),
                 accepts_gzip: negotiate::accepts_gzip(&fields.accept_encoding),
                 prefers_json: negotiate::prefers_json(&fields.accept),
+                authorization: fields.authorization.map(|value| Secret(Box::from(value))),
                 version: HTTPVersion(1, minor),
                 keep_alive: fields.keep_alive,
             };
@@ -130,6 +151,7 @@ fn names_a_version(bytes: &[u8]) -> bool {
 struct Fields<'a> {
     accept: Vec<&'a [u8]>,
     accept_encoding: Vec<&'a [u8]>,
+    authorization: Option<&'a [u8]>,
     keep_alive: bool,
 }
 
@@ -161,6 +183,9 @@ impl<'a> Fields<'a> {
                 body = true;
             } else if named("connection") {
                 fields.connection(header.value);
+            } else if named("authorization") {
+                // Of several the first counts.
+                fields.authorization.get_or_insert(header.value);
             } else if named("accept") {
                 fields.accept.push(header.value);
             } else if named("accept-encoding") {

@@ -15,6 +15,7 @@ use crate::config::Listen;
 mod answer;
 mod connection;
 mod connections;
+mod guard;
 pub mod head;
 mod health;
 mod listeners;
@@ -23,10 +24,18 @@ mod room;
 mod rounds;
 pub mod routes;
 mod selection;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 
 pub use answer::Answer;
 pub use connections::Server;
 pub use connections::Stats;
+pub use guard::Guard;
+pub use guard::GuardError;
+pub use guard::GuardStats;
 pub use head::Request;
 pub use health::Health;
 pub use listeners::BindError;

@@ -59,6 +59,7 @@ pub mod uci;
 pub mod udhcpd_conf;
 pub mod uptime;
 pub mod uts;
+pub mod x509;
 pub mod xfrm_stat;
 
 use std::borrow::Cow;

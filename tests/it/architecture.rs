@@ -49,8 +49,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["cidr"]),
     ("cidr", &[]),
     ("hosts", &["files", "parse"]),
-    // What `Content-Type` says of the strings that it carries.
-    ("http", &["config", "exposition", "rfc3339"]),
+    // What `Content-Type` says of the strings that it carries. What --web.config.file names is read as files that people
+    // write are, passwords are checked by a thread, and clients' names stand in their certificates.
+    (
+        "http",
+        &[
+            "config",
+            "exposition",
+            "files",
+            "parse",
+            "rfc3339",
+            "threads",
+        ],
+    ),
     (
         "scrape",
         &[
@@ -155,6 +166,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
 const OWNED: &[(&str, &[&str])] = &[
+    ("bcrypt", &["http"]),
     ("flate2", &["http"]),
     ("httparse", &["http"]),
     ("libc", &["sys"]),
@@ -163,9 +175,11 @@ const OWNED: &[(&str, &[&str])] = &[
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
     ("rusqlite", &["database"]),
+    ("rustls", &["http"]),
     ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
     ("tiny_http", &["http"]),
+    ("webpki", &["http"]),
 ];
 
 /// Who may touch the file system through std, and who through rustix.

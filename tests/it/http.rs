@@ -5,6 +5,7 @@
 mod attacks;
 mod config;
 mod connections;
+mod guard;
 mod harness;
 mod listening;
 mod once;

@@ -34,3 +34,5 @@ mod tc_programs;
 mod text;
 mod textfile;
 mod textfile_output;
+#[cfg(feature = "tls")]
+mod tls;

@@ -68,9 +68,14 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts it and waits until it has scraped four times.
     pub(crate) fn scraping(job: &str, weir: &Weir) -> Self {
+        Self::scraping_with(job, weir, "")
+    }
+
+    /// The same with more lines for the target, each with four spaces before it.
+    pub(crate) fn scraping_with(job: &str, weir: &Weir, lines: &str) -> Self {
         let target = &weir.address;
         let config = format!(
-            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: {job}\n    static_configs:\n      - \
+            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: {job}\n{lines}    static_configs:\n      - \
              targets: ['{target}']\n"
         );
         let prometheus = Self::launch(&mut Command::new("prometheus"), &config, free_address());
