@@ -18,10 +18,10 @@ use tiny_http::HTTPVersion;
 use super::Answer;
 use super::Request;
 use super::Stats;
+use super::guard::Session;
 use super::guard::Tag;
 use super::head;
 use super::head::Head;
-use super::tls::Session;
 
 /// How long a connection may stay open between two requests. Prometheus scrapes every minute at the least often.
 const IDLE: Duration = Duration::from_secs(90);
@@ -452,6 +452,11 @@ impl Connection {
             }
             self.enter(State::Head, step.now, step.rules.read_timeout);
             return self.parse(step);
+        }
+        if let Some(session) = self.session.as_mut().filter(|_| keep_alive) {
+            // It has not been told yet that this is all. What there is no room for is not worth waiting for.
+            session.close();
+            let _ = session.flush(&self.socket);
         }
         self.end(step)
     }

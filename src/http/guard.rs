@@ -28,7 +28,6 @@ use super::Answer;
 use super::Request;
 use super::head::Secret;
 use super::tls;
-use super::tls::Session;
 
 use self::limit::Bucket;
 use self::passwords::Known;
@@ -36,6 +35,7 @@ use self::passwords::Passwords;
 use self::sources::Sources;
 
 pub(super) use self::passwords::Tag;
+pub(super) use super::tls::Session;
 
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);

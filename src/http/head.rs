@@ -3,6 +3,7 @@
 //! httparse reads it. Bare line feeds and non-ASCII header values are tolerated, as RFC 9112 allows. A request with a
 //! body is refused: nothing here takes one, so that no length a stranger names is ever believed.
 
+#[cfg(feature = "tls")]
 use std::fmt;
 
 use httparse::Error;
@@ -29,6 +30,7 @@ pub struct Request {
     /// Whether the client would rather have JSON than text.
     pub prefers_json: bool,
     /// The name and password it came with, until they are checked.
+    #[cfg(feature = "tls")]
     pub(super) authorization: Option<Secret>,
     /// 1.0 or 1.1.
     pub(super) version: HTTPVersion,
@@ -47,15 +49,18 @@ impl Request {
 }
 
 /// What a client says to be let in; not for printing.
+#[cfg(feature = "tls")]
 #[derive(Clone)]
 pub(super) struct Secret(Box<[u8]>);
 
+#[cfg(feature = "tls")]
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
 }
 
+#[cfg(feature = "tls")]
 impl Secret {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -124,6 +129,7 @@ pub fn parse(bytes: &[u8], limit: usize, connection: u64) -> Head {
                 target: target.to_string(),
                 accepts_gzip: negotiate::accepts_gzip(&fields.accept_encoding),
                 prefers_json: negotiate::prefers_json(&fields.accept),
+                #[cfg(feature = "tls")]
                 authorization: fields.authorization.map(|value| Secret(Box::from(value))),
                 version: HTTPVersion(1, minor),
                 keep_alive: fields.keep_alive,
@@ -151,6 +157,7 @@ fn names_a_version(bytes: &[u8]) -> bool {
 struct Fields<'a> {
     accept: Vec<&'a [u8]>,
     accept_encoding: Vec<&'a [u8]>,
+    #[cfg(feature = "tls")]
     authorization: Option<&'a [u8]>,
     keep_alive: bool,
 }
@@ -183,13 +190,15 @@ impl<'a> Fields<'a> {
                 body = true;
             } else if named("connection") {
                 fields.connection(header.value);
-            } else if named("authorization") {
-                // Of several the first counts.
-                fields.authorization.get_or_insert(header.value);
             } else if named("accept") {
                 fields.accept.push(header.value);
             } else if named("accept-encoding") {
                 fields.accept_encoding.push(header.value);
+            }
+            // Of several the first counts.
+            #[cfg(feature = "tls")]
+            if named("authorization") {
+                fields.authorization.get_or_insert(header.value);
             }
         }
         if body {

@@ -15,6 +15,10 @@ use crate::config::Listen;
 mod answer;
 mod connection;
 mod connections;
+#[cfg(feature = "tls")]
+mod guard;
+#[cfg(not(feature = "tls"))]
+#[path = "no_guard.rs"]
 mod guard;
 pub mod head;
 mod health;
@@ -25,9 +29,6 @@ mod rounds;
 pub mod routes;
 mod selection;
 #[cfg(feature = "tls")]
-mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "no_tls.rs"]
 mod tls;
 
 pub use answer::Answer;

@@ -5,6 +5,7 @@
 mod attacks;
 mod config;
 mod connections;
+#[cfg(feature = "tls")]
 mod guard;
 mod harness;
 mod listening;

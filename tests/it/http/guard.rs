@@ -216,18 +216,3 @@ fn what_is_wrong_is_told_with_its_place() {
         ["--web.config.file: /nonexistent/web.yml: No such file or directory (os error 2)"]
     );
 }
-
-/// Never plain text where TLS was asked for.
-#[cfg(not(feature = "tls"))]
-#[test]
-fn without_tls_a_file_that_asks_for_it_is_refused() {
-    let text = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
-    let config = Config::new("tls", text);
-    let error = Guard::check(&config.path())
-        .expect_err("no TLS")
-        .to_string();
-    assert!(
-        error.contains("tls_server_config: this weir was built without TLS"),
-        "{error}"
-    );
-}

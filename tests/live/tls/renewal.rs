@@ -59,7 +59,7 @@ fn a_renewed_certificate_is_shown_and_a_broken_one_is_not() {
     for (name, broken, why) in [
         ("server.crt", "nothing", "expected certificates in PEM"),
         ("server.key", "nothing", "expected a key in PEM"),
-        ("web.yml", "tls_server_config: [", "web.yml:1:"),
+        ("web.yml", "tls_server_config: [", "expected YAML"),
         (
             "web.yml",
             "rate_limit: {burst: 1}",
