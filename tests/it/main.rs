@@ -4,11 +4,13 @@
 mod architecture;
 mod cases;
 mod companion;
+mod completions;
 mod config;
 mod golden;
 mod hostile;
 mod http;
 mod kinds;
+mod manual;
 mod readme;
 mod sampler;
 mod table;

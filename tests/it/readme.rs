@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
 use weir::collectors::ALL;
 use weir::metric::Desc;
@@ -73,32 +74,38 @@ fn metrics() -> String {
     text
 }
 
-/// Replaces what stands between `<!-- name -->` and `<!-- end name -->`.
-fn replaced(text: &str, name: &str, content: &str) -> String {
-    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->"));
-    let (before, rest) = text.split_once(&begin).expect("the opening mark");
-    let (_, after) = rest.split_once(&end).expect("the closing mark");
+/// Replaces what stands between two marks.
+pub(crate) fn replaced(text: &str, begin: &str, end: &str, content: &str) -> String {
+    let (before, rest) = text.split_once(begin).expect("the opening mark");
+    let (_, after) = rest.split_once(end).expect("the closing mark");
     format!("{before}{begin}{content}{end}{after}")
+}
+
+/// Compares a file of the repository with what the code says of it, or writes it where that is asked for.
+pub(crate) fn bless(name: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os("WEIR_BLESS").is_some() {
+        fs::write(path, wanted).unwrap_or_else(|error| panic!("{name}: {error}"));
+    } else {
+        let found = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(
+            found == wanted,
+            "{name} is not what the code says; `make bless` writes it"
+        );
+    }
 }
 
 #[test]
 fn the_tables_are_the_codes() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let found = fs::read_to_string(path).expect("README.md");
-    let mut wanted = found.clone();
+    let mut wanted = fs::read_to_string(path).expect("README.md");
     for (name, content) in [
         ("flags", weir::cli::flags_markdown()),
         ("collectors", collectors()),
         ("metrics", metrics()),
     ] {
-        wanted = replaced(&wanted, name, &content);
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->"));
+        wanted = replaced(&wanted, &begin, &end, &content);
     }
-    if std::env::var_os("WEIR_BLESS").is_some() {
-        fs::write(path, wanted).expect("README.md is writable");
-    } else {
-        assert!(
-            found == wanted,
-            "README's tables are not the code's; `make bless` writes them"
-        );
-    }
+    bless("README.md", &wanted);
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod capture;
 mod client;
 mod connections;
+mod deploy;
 mod devices;
 mod dhcp;
 mod dns;
