@@ -2,6 +2,7 @@
 
 mod manual;
 mod shells;
+mod systemd;
 
 use std::path::Path;
 use std::path::PathBuf;
