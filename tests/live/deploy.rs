@@ -1,5 +1,6 @@
 //! What is under deploy/, by the tools that will read it on somebody's machine.
 
+mod install;
 mod manual;
 mod shells;
 mod systemd;
