@@ -2,9 +2,12 @@
 
 mod install;
 mod manual;
+mod openwrt;
 mod shells;
 mod systemd;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,4 +31,24 @@ fn says(command: &mut Command) -> String {
 fn both(output: &Output) -> String {
     let said = [&output.stdout[..], &output.stderr].concat();
     String::from_utf8(said).unwrap()
+}
+
+/// Files below a directory with the modes that they have, in order.
+fn files(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut directories = vec![root.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+            let name = path.strip_prefix(root).unwrap().display();
+            found.push(format!("{name} {mode:o}"));
+        }
+    }
+    found.sort();
+    found
 }

@@ -1,35 +1,15 @@
 //! `make install` and `make uninstall` below a DESTDIR.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::files;
 use super::says;
 use crate::running::Directory;
 use crate::running::WEIR;
 use crate::running::installed;
 use crate::support::skip;
-
-/// Files below a directory with the modes that they have, in order.
-fn files(root: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut directories = vec![root.to_path_buf()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-                continue;
-            }
-            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
-            let name = path.strip_prefix(root).unwrap().display();
-            found.push(format!("{name} {mode:o}"));
-        }
-    }
-    found.sort();
-    found
-}
 
 fn make(target: &str, root: &Path, prefix: &str) {
     says(
