@@ -203,6 +203,8 @@ def belong_together(manifests):
     expect(pods["selector"]["matchLabels"].items() <= labels and service["spec"]["selector"].items() <= labels, "selectors")
     pod = pods["template"]["spec"]
     [container] = pod["containers"]
+    version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    expect(container["image"] == f"weir:{version}", f"{container['image']}: expected weir:{version}")
     ports = {port["name"] for port in container["ports"]}
     wanted = {port["targetPort"] for port in service["spec"]["ports"]}
     wanted |= {container[probe]["httpGet"]["port"] for probe in ("readinessProbe", "livenessProbe")}
