@@ -5,7 +5,7 @@
 #     deploy/static/build.sh --test mips qemu-mips-static
 #     FEATURES=tls deploy/static/build.sh x86_64
 #
-# --dist also packs each with README.md and LICENSE into dist/weir-VERSION-ARCH.tar.gz and writes dist/sha256sums.
+# --dist also packs each with README.md, LICENSE and what installs it (docs/deployment.md) into dist/weir-VERSION-ARCH.tar.gz and writes dist/sha256sums.
 # --test builds the tests for one architecture instead (by the way of zig), and runs them with the command that follows.
 #
 # FEATURES names cargo's features, and the program is then called weir-ARCH-FEATURES. --dist builds each architecture
@@ -200,8 +200,14 @@ pack() {
     mkdir -p "$dist" "$target_dir/static/pack/$name"
     cp "$1" "$target_dir/static/pack/$name/weir"
     cp README.md LICENSE "$target_dir/static/pack/$name/"
-    chmod 755 "$target_dir/static/pack/$name" "$target_dir/static/pack/$name/weir"
-    chmod 644 "$target_dir/static/pack/$name/README.md" "$target_dir/static/pack/$name/LICENSE"
+    mkdir "$target_dir/static/pack/$name/deploy" "$target_dir/static/pack/$name/docs"
+    cp docs/deployment.md "$target_dir/static/pack/$name/docs/"
+    cp -R deploy/weir.yml deploy/systemd deploy/openwrt deploy/prometheus deploy/man deploy/completions "$target_dir/static/pack/$name/deploy/"
+    if [ -d deploy/grafana ]; then cp -R deploy/grafana "$target_dir/static/pack/$name/deploy/"; fi
+    # Whatever the builder's umask: the same modes everywhere.
+    find "$target_dir/static/pack/$name" -type f -exec chmod 644 '{}' +
+    find "$target_dir/static/pack/$name" -type d -exec chmod 755 '{}' +
+    chmod 755 "$target_dir/static/pack/$name/weir" "$target_dir/static/pack/$name/deploy/openwrt/files/weir.init"
     tar -C "$target_dir/static/pack" --format=ustar --sort=name --mtime="@$time" --owner=0 --group=0 --numeric-owner \
         -cf - "$name" | gzip -n9 >"$dist/$name.tar.gz"
     echo "$dist/$name.tar.gz"

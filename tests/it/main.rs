@@ -4,6 +4,7 @@
 mod architecture;
 mod cases;
 mod companion;
+mod completions;
 mod config;
 mod dashboards;
 mod fuzzed;
@@ -11,6 +12,7 @@ mod golden;
 mod hostile;
 mod http;
 mod kinds;
+mod manual;
 mod readme;
 mod rules;
 mod sampler;

@@ -74,15 +74,28 @@ fn metrics() -> String {
     text
 }
 
-/// Replaces what stands between `<!-- name -->` and `<!-- end name -->`.
-fn replaced(text: &str, name: &str, content: &str) -> String {
-    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->"));
-    let (before, rest) = text.split_once(&begin).expect("the opening mark");
-    let (_, after) = rest.split_once(&end).expect("the closing mark");
+/// Replaces what stands between two marks.
+pub(crate) fn replaced(text: &str, begin: &str, end: &str, content: &str) -> String {
+    let (before, rest) = text.split_once(begin).expect("the opening mark");
+    let (_, after) = rest.split_once(end).expect("the closing mark");
     format!("{before}{begin}{content}{end}{after}")
 }
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Compares a file of the repository with what the code says of it, or writes it where that is asked for.
+pub(crate) fn bless(name: &str, wanted: &str) {
+    let path = Path::new(ROOT).join(name);
+    if std::env::var_os("WEIR_BLESS").is_some() {
+        fs::write(path, wanted).unwrap_or_else(|error| panic!("{name}: {error}"));
+    } else {
+        let found = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(
+            found == wanted,
+            "{name} is not what the code says; `make bless` writes it"
+        );
+    }
+}
 
 #[test]
 fn the_tables_are_the_codes() {
@@ -96,20 +109,12 @@ fn the_tables_are_the_codes() {
         ),
         ("docs/metrics.md", vec![("metrics", metrics())]),
     ] {
-        let path = Path::new(ROOT).join(file);
-        let found = fs::read_to_string(&path).expect(file);
-        let mut wanted = found.clone();
+        let mut wanted = fs::read_to_string(Path::new(ROOT).join(file)).expect(file);
         for (name, content) in tables {
-            wanted = replaced(&wanted, name, &content);
+            let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->"));
+            wanted = replaced(&wanted, &begin, &end, &content);
         }
-        if std::env::var_os("WEIR_BLESS").is_some() {
-            fs::write(path, wanted).expect("it is writable");
-        } else {
-            assert!(
-                found == wanted,
-                "{file}'s tables are not the code's; `make bless` writes them"
-            );
-        }
+        bless(file, &wanted);
     }
 }
 

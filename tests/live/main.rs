@@ -8,6 +8,7 @@ mod client;
 mod connections;
 mod dashboards;
 mod dead;
+mod deploy;
 mod devices;
 mod dhcp;
 mod dns;
