@@ -309,4 +309,6 @@ fn wire(kind: RecordType) -> u16 {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

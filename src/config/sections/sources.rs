@@ -206,7 +206,7 @@ fn file(fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Option<Pattern> {
         }
         (false, Some(label)) => {
             let found = nodes.len();
-            let text = format!("expected a label for each * in file, {stars}, found {found}");
+            let text = format!("expected as many labels as file has *, {stars}, found {found}");
             wrong.push(label.wrong(text));
             return None;
         }

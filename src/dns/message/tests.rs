@@ -2,17 +2,17 @@
 
 use super::*;
 
-const ID: u16 = 0x1234;
-const NAME: &str = "www.example";
+pub(super) const ID: u16 = 0x1234;
+pub(super) const NAME: &str = "www.example";
 
 /// Flags of an ordinary answer: response, recursion desired and available.
-const FINE: u16 = 0x8180;
+pub(super) const FINE: u16 = 0x8180;
 const TRUNCATED: u16 = 0x0200;
 
 /// A pointer to the name in the question.
-const ASKED: &[u8] = &[0xc0, 12];
+pub(super) const ASKED: &[u8] = &[0xc0, 12];
 
-fn name(text: &str) -> Vec<u8> {
+pub(super) fn name(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for label in text.split('.').filter(|label| !label.is_empty()) {
         bytes.push(u8::try_from(label.len()).unwrap());
@@ -22,7 +22,7 @@ fn name(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
+pub(super) fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = owner.to_vec();
     bytes.extend(kind.to_be_bytes());
     bytes.extend(1u16.to_be_bytes());
@@ -32,7 +32,7 @@ fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn message(flags: u16, kind: u16, answers: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn message(flags: u16, kind: u16, answers: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = ID.to_be_bytes().to_vec();
     bytes.extend(flags.to_be_bytes());
     for count in [1, answers.len(), 0, 0] {
@@ -45,7 +45,7 @@ fn message(flags: u16, kind: u16, answers: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-fn values(bytes: &[u8], kind: RecordType) -> Result<(Vec<String>, Option<u32>), Reason> {
+pub(super) fn values(bytes: &[u8], kind: RecordType) -> Result<(Vec<String>, Option<u32>), Reason> {
     match read(bytes, ID, NAME, kind) {
         Read::Answer(answer) => answer.values.map(|values| {
             let values = values.into_iter();
@@ -208,5 +208,3 @@ fn an_answer_that_was_cut_is_asked_for_again() {
         );
     }
 }
-
-mod hostile;

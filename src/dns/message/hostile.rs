@@ -1,8 +1,17 @@
 //! Answers that nobody should send: cut, garbled, struck at random, and names that turn in circles.
 
-use super::*;
 use std::time::Duration;
 use std::time::Instant;
+
+use super::tests::ASKED;
+use super::tests::FINE;
+use super::tests::ID;
+use super::tests::NAME;
+use super::tests::message;
+use super::tests::name;
+use super::tests::record;
+use super::tests::values;
+use super::*;
 
 /// What an answer with all kinds of records, pointers and options looks like.
 fn rich() -> Vec<u8> {
