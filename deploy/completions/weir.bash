@@ -4,6 +4,7 @@ _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD - 1]} before=
     local valued=(
         --web.listen-address
+        --web.config.file
         --web.telemetry-path
         --web.cors-origin
         --web.max-connections
@@ -22,6 +23,8 @@ _weir() {
         --limit.devices
         --devices.exclude-kinds
         --config.file
+        --sandbox
+        --user
         --log.level
         --log.format
         --collector.netdev.device-include

@@ -26,9 +26,8 @@ const ALWAYS: [&str; 4] = [
     "/etc/TZ",
 ];
 
-/// Read too, since those are links that may lead there one day: `/run/systemd/resolve`, `/usr/share/zoneinfo`; and where the
-/// configurations of DHCP servers may include others from.
-const LINKED: [&str; 4] = ["/run", "/usr", "/opt", "/srv"];
+/// Read too, since those are links that may lead there one day: `/run/systemd/resolve`, `/usr/share/zoneinfo`.
+const LINKED: [&str; 2] = ["/run", "/usr"];
 
 /// Directories that every system has, and that nobody mounts something over while it runs.
 const STANDING: [&str; 7] = ["dev", "etc", "proc", "run", "sys", "usr", "var"];
