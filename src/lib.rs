@@ -48,3 +48,4 @@ pub mod sys;
 pub mod tc;
 pub mod textfile;
 pub mod threads;
+pub mod told;

@@ -36,6 +36,9 @@ use crate::parse::float;
 use crate::probes::OnDemand;
 use crate::probes::PATIENCE;
 use crate::probes::STUCK;
+use crate::told;
+use crate::told::Say;
+use crate::told::Told;
 
 use self::reader::Reader;
 use self::reader::Seen;
@@ -137,8 +140,8 @@ struct Active {
     seen: Option<Seen>,
     /// Why there is no answer.
     silent: Option<String>,
-    /// Whether the last scrape found something wrong.
-    failed: bool,
+    /// What was logged.
+    told: Told,
 }
 
 impl Active {
@@ -148,7 +151,7 @@ impl Active {
             thread: None,
             seen: None,
             silent: None,
-            failed: false,
+            told: Told::default(),
         }
     }
 
@@ -255,16 +258,16 @@ impl Active {
     /// Logs when it breaks and when it heals, whatever the words: they may have a number in them that changes.
     fn tell(&mut self, error: Option<&str>) {
         let name = self.source.name.as_str();
-        match (error, self.failed) {
-            (Some(error), false) => {
-                log::error!(collector = SPEC.name, source = name, err = error; "source fails");
+        match self.told.step(error.map(|_| ""), Instant::now()) {
+            Say::Broken(others) => {
+                let error = told::counted(error, others);
+                log::error!(collector = SPEC.name, source = name, err = error.as_str(); "source fails");
             }
-            (None, true) => {
+            Say::Healed => {
                 log::info!(collector = SPEC.name, source = name; "source is read again");
             }
-            _ => {}
+            Say::Nothing => {}
         }
-        self.failed = error.is_some();
     }
 }
 

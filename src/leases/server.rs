@@ -12,11 +12,12 @@ use super::settings::Ground;
 use super::table::Issued;
 use super::table::State;
 use super::table::Table;
-use super::told::Say;
-use super::told::Told;
 use crate::config::dhcp::Pool;
 use crate::config::dhcp::Range;
 use crate::probes::Probe;
+use crate::told;
+use crate::told::Say;
+use crate::told::Told;
 
 /// How often files are read that another machine or program must answer for.
 const FAR: Duration = Duration::from_secs(10);
@@ -179,7 +180,7 @@ impl Server {
         let why = error.as_deref();
         match self.told.step(why, now) {
             Say::Broken(others) => {
-                let err = counted(why, others);
+                let err = told::counted(why, others);
                 log::error!(server = server, err = err.as_str(); "leases not read");
             }
             Say::Healed => log::info!(server = server; "leases are read again"),
@@ -190,7 +191,7 @@ impl Server {
         // Line numbers move with every change of the file: that there is one is told, and the first, not each.
         let any = first.map(|_| "");
         if let Say::Broken(others) = self.told_bad.step(any, now) {
-            let err = counted(first, others);
+            let err = told::counted(first, others);
             log::warn!(server = server, err = err.as_str(); "left out of the leases or pools");
         }
         self.error = error;
@@ -260,15 +261,6 @@ fn source(name: &str, sources: &Sources, ground: Ground, last: Look) -> Source {
             let nothing = Sources::default();
             Source::Here(Reader::new(nothing, Ground::default(), last))
         }
-    }
-}
-
-/// What is logged: why, and how many times there was something to log that was not.
-fn counted(why: Option<&str>, others: u64) -> String {
-    let why = why.unwrap_or_default();
-    match others {
-        0 => why.to_string(),
-        _ => format!("{why} ({others} times since the last line)"),
     }
 }
 

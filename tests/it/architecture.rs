@@ -81,6 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "sampler",
             "sockets",
             "tc",
+            "told",
         ],
     ),
     // The ticks sample the TC counters too.
@@ -136,6 +137,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("rtnetlink", &["netlink", "parse"]),
     ("sys", &[]),
     ("threads", &[]),
+    ("told", &[]),
 ];
 
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
