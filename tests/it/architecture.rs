@@ -101,7 +101,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // A lease file on another machine is read by a probe.
     (
         "leases",
-        &["config", "database", "files", "parse", "probes"],
+        &["config", "database", "files", "parse", "probes", "told"],
     ),
     // Only with the cargo feature sqlite. What is no regular file is not opened.
     ("database", &["files"]),
