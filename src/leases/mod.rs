@@ -20,7 +20,6 @@ mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -12,11 +12,10 @@ use super::settings::Ground;
 use super::table::Issued;
 use super::table::State;
 use super::table::Table;
-use super::told::Say;
-use super::told::Told;
 use crate::config::dhcp::Pool;
 use crate::config::dhcp::Range;
 use crate::probes::Probe;
+use crate::seldom::Seldom;
 
 /// How often files are read that another machine or program must answer for.
 const FAR: Duration = Duration::from_secs(10);
@@ -40,8 +39,10 @@ pub struct Server {
     source: Source,
     content: Option<Arc<Content>>,
     error: Option<String>,
-    told: Told,
-    told_bad: Told,
+    told: Seldom,
+    /// Whether entries were left out at the last look.
+    bad: bool,
+    told_bad: Seldom,
     issued: Issued,
     /// Whether the files were looked for and found missing before they were first read.
     missed: bool,
@@ -85,8 +86,9 @@ impl Server {
             pools,
             content: None,
             error: None,
-            told: Told::default(),
-            told_bad: Told::default(),
+            told: Seldom::default(),
+            bad: false,
+            told_bad: Seldom::default(),
             issued: Issued::default(),
             missed: false,
             looked: 0,
@@ -177,21 +179,21 @@ impl Server {
         let server = self.name.as_str();
         let now = Instant::now();
         let why = error.as_deref();
-        match self.told.step(why, now) {
-            Say::Broken(others) => {
-                let err = counted(why, others);
-                log::error!(server = server, err = err.as_str(); "leases not read");
+        if let Some(left_out) = self.told.tell(why != self.error.as_deref(), now) {
+            match why {
+                Some(err) => log::error!(server = server, err = err; "leases not read{left_out}"),
+                None => log::info!(server = server; "leases are read again{left_out}"),
             }
-            Say::Healed => log::info!(server = server; "leases are read again"),
-            Say::Nothing => {}
         }
         let content = self.content.as_ref();
         let first = content.and_then(|content| content.first_bad.as_deref());
         // Line numbers move with every change of the file: that there is one is told, and the first, not each.
-        let any = first.map(|_| "");
-        if let Say::Broken(others) = self.told_bad.step(any, now) {
-            let err = counted(first, others);
-            log::warn!(server = server, err = err.as_str(); "left out of the leases or pools");
+        let changed = first.is_some() != self.bad;
+        self.bad = first.is_some();
+        if let Some(left_out) = self.told_bad.tell(changed, now)
+            && let Some(err) = first
+        {
+            log::warn!(server = server, err = err; "left out of the leases or pools{left_out}");
         }
         self.error = error;
     }
@@ -260,15 +262,6 @@ fn source(name: &str, sources: &Sources, ground: Ground, last: Look) -> Source {
             let nothing = Sources::default();
             Source::Here(Reader::new(nothing, Ground::default(), last))
         }
-    }
-}
-
-/// What is logged: why, and how many times there was something to log that was not.
-fn counted(why: Option<&str>, others: u64) -> String {
-    let why = why.unwrap_or_default();
-    match others {
-        0 => why.to_string(),
-        _ => format!("{why} ({others} times since the last line)"),
     }
 }
 

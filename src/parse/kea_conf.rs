@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A pool may also be a network (`192.0.2.128/25`). Subnets of shared networks are found too; pools of prefixes (`pd-pools`) are
-//! passed over. What `<?include "/etc/kea/more.json"?>` names takes its place before this is read ([`include`]).
+//! passed over. What `<?include "/etc/kea/more.json"?>` names takes its place before this is read ([`include()`]).
 
 use std::borrow::Cow;
 use std::net::IpAddr;

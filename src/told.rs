@@ -9,7 +9,8 @@ const REST: Duration = Duration::from_secs(60);
 
 /// What there is to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Say {
+pub enum Say {
+    /// Nothing, or nothing yet.
     Nothing,
     /// It is broken, and was so many times in other ways or for a moment since the last line.
     Broken(u64),
@@ -19,7 +20,7 @@ pub(super) enum Say {
 
 /// What was said.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub struct Told {
     /// When it was last said that it is broken.
     at: Option<Instant>,
     /// Why, if that still stands.
@@ -31,7 +32,7 @@ pub(super) struct Told {
 
 impl Told {
     /// Says what there is to say of a state that lasts since the last time or is new; `why` is `None` for whole.
-    pub(super) fn step(&mut self, why: Option<&str>, time: Instant) -> Say {
+    pub fn step(&mut self, why: Option<&str>, time: Instant) -> Say {
         let is_new = why.is_some() && self.now.as_deref() != why;
         if self.now.as_deref() != why {
             self.now = why.map(str::to_string);
@@ -55,6 +56,16 @@ impl Told {
         let others = self.kept_back.saturating_sub(u64::from(!is_new));
         self.kept_back = 0;
         Say::Broken(others)
+    }
+}
+
+/// What is logged: why, and how many times there was something to log that was not.
+#[must_use]
+pub fn counted(why: Option<&str>, others: u64) -> String {
+    let why = why.unwrap_or_default();
+    match others {
+        0 => why.to_string(),
+        _ => format!("{why} ({others} times since the last line)"),
     }
 }
 
