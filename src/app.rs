@@ -1,6 +1,7 @@
 //! Wiring and the one loop: wait for a request, the next tick or the next text file; sample, scrape, answer, write, stop.
 
 mod every;
+mod look;
 mod reload;
 mod signals;
 
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -19,28 +21,33 @@ use crate::exposition;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::http;
+use crate::http::Guard;
+use crate::http::GuardError;
 use crate::http::Health;
 use crate::http::Page;
 use crate::http::Selection;
 use crate::http::Server;
 use crate::http::Source;
-use crate::http::page::PageCollector;
-use crate::http::page::PageRun;
+use crate::instruments::ConfigCounts;
 use crate::instruments::Counts;
 use crate::instruments::HttpCounts;
 use crate::instruments::Instruments;
 use crate::instruments::TextfileCounts;
+use crate::instruments::WebCounts;
 use crate::parse::printable;
 use crate::process::Process;
 use crate::sampler::Sampler;
+use crate::sandbox;
+use crate::sandbox::Sandbox;
+use crate::sandbox::SandboxError;
 use crate::scrape::Engine;
-use crate::scrape::Outcome;
 use crate::tc::attach::Settings;
 use crate::tc::attach::Watch;
 use crate::textfile::Textfile;
 use crate::textfile::WriteError;
 
 use self::every::Every;
+use self::look::Seen;
 use self::reload::Loaded;
 use self::signals::Signals;
 
@@ -58,6 +65,10 @@ const STALE: Duration = Duration::from_secs(30);
 pub enum RunError {
     /// A root is not there, or its CAPTURE file is wrong.
     Files(FileError),
+    /// `--user` or `--sandbox=require` cannot be had.
+    Sandbox(SandboxError),
+    /// The file that says who may connect cannot be used.
+    Web(GuardError),
     /// No place to listen.
     Listen(http::BindError),
     /// Standard output refused the metrics of `--once`.
@@ -74,6 +85,8 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Files(error) => error.fmt(f),
+            Self::Sandbox(error) => error.fmt(f),
+            Self::Web(error) => error.fmt(f),
             Self::Listen(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
             Self::Textfile(error) => error.fmt(f),
@@ -93,12 +106,29 @@ impl std::error::Error for RunError {}
 pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
     let files = roots(&config)?;
-    let mut app = App::new(config, arguments, files)?;
-    if app.config.once {
-        app.once()
-    } else {
-        app.serve()
+    // Ports below 1024 want a right that is given up next, and that comes before the first thread, which then has it not.
+    let server = match config.once {
+        true => None,
+        false => Some(bound(&config)?),
+    };
+    let reread = server.as_ref().map(Server::guarded_by).unwrap_or_default();
+    let sandbox = Sandbox::enter(&config, &files, reread).map_err(RunError::Sandbox)?;
+    let mut app = App::new(config, arguments, files, sandbox)?;
+    match server {
+        None => app.once(),
+        Some(server) => app.serve(server),
     }
+}
+
+/// A server that listens, and lets in whom its file says. Keys that only root may read are read now.
+fn bound(config: &Config) -> Result<Server, RunError> {
+    let guard = config.web_config.as_deref().map(Guard::open);
+    let guard = guard.transpose().map_err(RunError::Web)?;
+    let mut server = Server::bind(&settings(config)).map_err(RunError::Listen)?;
+    if let Some(guard) = guard {
+        server.guard_with(guard);
+    }
+    Ok(server)
 }
 
 /// Says that the configuration could run, as far as that can be seen without starting anything.
@@ -107,6 +137,10 @@ pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
 /// When a root is not what it should be, or standard output refuses the verdict.
 pub fn check(config: &Config) -> Result<(), RunError> {
     roots(config)?;
+    sandbox::check_user(config).map_err(RunError::Sandbox)?;
+    if let Some(path) = &config.web_config {
+        Guard::check(path).map_err(RunError::Web)?;
+    }
     let named = config.file.as_ref().map(|path| path.display().to_string());
     print(format!("{}: ok\n", named.as_deref().unwrap_or("flags")).as_bytes())
 }
@@ -131,6 +165,7 @@ struct App {
     config: Config,
     arguments: Vec<OsString>,
     loaded: Loaded,
+    sandbox: Sandbox,
     engine: Engine,
     sampler: Sampler,
     instruments: Instruments,
@@ -149,12 +184,19 @@ struct App {
     samples: usize,
     /// The bytes of the last answer.
     length: usize,
+    /// The page, while somebody looks at it.
+    seen: Option<Seen>,
 }
 
 impl App {
-    fn new(config: Config, arguments: Vec<OsString>, files: Files) -> Result<Self, RunError> {
-        let instruments =
-            Instruments::new(cli::COMMIT, cli::target()).map_err(RunError::Instruments)?;
+    fn new(
+        config: Config,
+        arguments: Vec<OsString>,
+        files: Files,
+        sandbox: Sandbox,
+    ) -> Result<Self, RunError> {
+        let instruments = Instruments::new(cli::COMMIT, cli::target(), sandbox.labels())
+            .map_err(RunError::Instruments)?;
         let counts = config.collectors.contains(&"tc") && files.live();
         let tc = counts.then(|| Watch::start(Settings::new(&config)));
         Ok(Self {
@@ -162,6 +204,7 @@ impl App {
             sampler: Sampler::new(&config).with_tc(tc),
             arguments,
             loaded: Loaded::now(),
+            sandbox,
             instruments,
             started: Instant::now(),
             process: Process::begin(),
@@ -173,6 +216,7 @@ impl App {
             listening: Vec::new(),
             samples: 0,
             length: 0,
+            seen: None,
         })
     }
 
@@ -191,9 +235,9 @@ impl App {
         print(&text)
     }
 
-    fn serve(&mut self) -> Result<(), RunError> {
+    fn serve(&mut self, mut server: Server) -> Result<(), RunError> {
+        server.start_guard().map_err(RunError::Web)?;
         let mut settings = settings(&self.config);
-        let mut server = Server::bind(&settings).map_err(RunError::Listen)?;
         let signals = Signals::watch(&mut server).map_err(RunError::Signals)?;
         self.listening = server.addresses();
         self.port = server.first_port();
@@ -215,6 +259,7 @@ impl App {
                 self.engine.tick();
             }
             let mut next = ticks.next();
+            next = self.look_away(now).map_or(next, |away| away.min(next));
             if self.textfile.is_some() {
                 if writes.is_due(now) {
                     self.server = count(&server);
@@ -274,6 +319,7 @@ impl App {
                 refused: server.refused,
             }),
             config: self.config.file.as_ref().map(|_| self.loaded.counts()),
+            web: self.server.and_then(web_counts),
             textfile: self.textfile.as_ref().map(|file| TextfileCounts {
                 replaced: file.replaced(),
                 errors: file.errors(),
@@ -329,28 +375,31 @@ impl Source for App {
     }
 
     fn page(&mut self) -> Page {
-        let run = |outcome: &Outcome| PageRun {
-            duration: outcome.duration,
-            error: outcome.error.clone(),
-        };
-        let collectors = self.engine.outcomes().map(|(spec, outcome)| PageCollector {
-            name: spec.name.to_string(),
-            help: spec.help.to_string(),
-            last: outcome.map(run),
-        });
-        Page {
-            host: host(self.engine.files()),
-            version: cli::version_text().trim_end().to_string(),
-            uptime: self.started.elapsed(),
-            listening: self.listening.clone(),
-            telemetry_path: self.config.telemetry_path.clone(),
-            collectors: collectors.collect(),
-        }
+        self.look().page()
+    }
+
+    fn now(&mut self) -> Rc<Vec<u8>> {
+        self.look().json()
     }
 
     fn answered(&mut self, handler: &'static str, code: u16) {
         self.instruments.answered(handler, code);
     }
+}
+
+fn web_counts(server: http::Stats) -> Option<WebCounts> {
+    let guard = server.guard?;
+    let handshakes = (server.handshakes, server.handshakes_failed);
+    Some(WebCounts {
+        file: ConfigCounts {
+            successful: guard.successful,
+            last_success: guard.last_success,
+        },
+        unauthorized: guard.unauthorized,
+        limited: guard.limited,
+        busy: guard.busy,
+        handshakes: guard.tls.then_some(handshakes),
+    })
 }
 
 /// The machine's name as the tree that is measured has it; empty where it has none.

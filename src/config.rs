@@ -9,6 +9,7 @@ pub mod node;
 pub mod sections;
 pub mod sources;
 mod spelling;
+pub mod web;
 pub mod yaml;
 
 use std::collections::BTreeMap;
@@ -73,6 +74,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// The largest request head, in bytes.
     pub max_header_bytes: usize,
+    /// The file that says who may connect, if any.
+    pub web_config: Option<PathBuf>,
     /// The enabled collectors' names, in the order of the list of collectors.
     pub collectors: Vec<&'static str>,
     /// The time between two samples of the cheap counters.
@@ -139,6 +142,10 @@ pub struct Config {
     pub dhcp: dhcp::Dhcp,
     /// Numbers that are read from files.
     pub sources: Vec<sources::Source>,
+    /// Whether rights that are not needed are given up.
+    pub sandbox: SandboxMode,
+    /// Whom to become once the sockets are open: a name, or numbers.
+    pub user: Option<String>,
     /// Print the metrics once, or write the text file once, and exit.
     pub once: bool,
     /// The least severe lines that are logged.
@@ -270,6 +277,17 @@ pub enum TcAttach {
     Clsact,
 }
 
+/// Whether rights that are not needed are given up (`--sandbox`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SandboxMode {
+    /// As far as the kernel can.
+    Auto,
+    /// Not at all.
+    Off,
+    /// Wholly, or weir does not start.
+    Require,
+}
+
 /// How lines are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -373,6 +391,7 @@ impl Default for Config {
             read_timeout: Duration::from_secs(3),
             write_timeout: Duration::from_secs(10),
             max_header_bytes: 8192,
+            web_config: None,
             collectors: Vec::new(),
             interval: Duration::from_secs(5),
             procfs: PathBuf::from("/proc"),
@@ -406,6 +425,8 @@ impl Default for Config {
             tc_protocols: false,
             dhcp: dhcp::Dhcp::default(),
             sources: Vec::new(),
+            sandbox: SandboxMode::Auto,
+            user: None,
             once: false,
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,

@@ -24,6 +24,7 @@ use crate::parse::float;
 /// Every family that this file writes.
 pub static FAMILIES: &[&Desc] = &[
     &BUILD_INFO,
+    &SANDBOX_INFO,
     &REQUESTS,
     &SCRAPE_SECONDS,
     &CONNECTIONS,
@@ -36,12 +37,21 @@ pub static FAMILIES: &[&Desc] = &[
     &TEXTFILE_ERRORS,
     &CONFIG_SUCCESSFUL,
     &CONFIG_TIMESTAMP,
+    &WEB_SUCCESSFUL,
+    &WEB_TIMESTAMP,
+    &WEB_REFUSED,
+    &HANDSHAKES,
 ];
 
 static BUILD_INFO: Desc = Desc::gauge(
     "weir_build_info",
     &["version", "commit", "target"],
     "Version, commit and target of this binary. Always 1.",
+);
+static SANDBOX_INFO: Desc = Desc::gauge(
+    "weir_sandbox_info",
+    &["capabilities", "no_new_privs", "landlock", "seccomp"],
+    "Which capabilities this process has, and how each part of --sandbox stands: on, off, unavailable (this kernel lacks it) or left_out (--netns cannot work with it). Always 1.",
 );
 static REQUESTS: Desc = Desc::counter(
     "weir_http_requests_total",
@@ -102,6 +112,26 @@ static CONFIG_TIMESTAMP: Desc = Desc::gauge(
     &[],
     "When the file (--config.file) was last read and sound, in seconds since 1970; absent without a file.",
 );
+static WEB_SUCCESSFUL: Desc = Desc::gauge(
+    "weir_web_config_last_reload_successful",
+    &[],
+    "Whether the file (--web.config.file) and what it names were sound when they were last read (1) or not (0), when what was read before stays and the log says why; absent without a file.",
+);
+static WEB_TIMESTAMP: Desc = Desc::gauge(
+    "weir_web_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the file (--web.config.file) and what it names were last read and sound, in seconds since 1970; absent without a file.",
+);
+static WEB_REFUSED: Desc = Desc::counter(
+    "weir_web_requests_refused_total",
+    &["reason"],
+    "Requests refused since the start by what --web.config.file says, by reason: no right name and password (unauthorized, 401), too many requests (limited, 429), too many passwords to check at a time (busy, 503); absent without a file.",
+);
+static HANDSHAKES: Desc = Desc::counter(
+    "weir_web_tls_handshakes_total",
+    &["result"],
+    "TLS handshakes since the start by result (done, failed), those that were never finished not counted; absent without TLS.",
+);
 /// What the families of the HTTP server begin with.
 const HTTP: &str = "weir_http_";
 /// Upper bounds of the scrape histogram in seconds: a home router needs some milliseconds, a server with 500,000 sockets
@@ -121,6 +151,7 @@ pub struct Instruments {
     ticks: IntCounter,
     commit: &'static str,
     target: String,
+    sandbox: [(&'static str, String); 4],
 }
 
 /// What others counted themselves.
@@ -134,6 +165,8 @@ pub struct Counts {
     pub textfile: Option<TextfileCounts>,
     /// The configuration's file, where there is one.
     pub config: Option<ConfigCounts>,
+    /// What was done for the file that says who may connect, where there is one.
+    pub web: Option<WebCounts>,
 }
 
 /// What became of the configuration's file.
@@ -143,6 +176,21 @@ pub struct ConfigCounts {
     pub successful: bool,
     /// When it was last read and sound.
     pub last_success: SystemTime,
+}
+
+/// What became of the file that says who may connect, and what was done for it since the start.
+#[derive(Clone, Copy, Debug)]
+pub struct WebCounts {
+    /// What became of the file.
+    pub file: ConfigCounts,
+    /// Requests without a right name and password.
+    pub unauthorized: u64,
+    /// Requests above the limit.
+    pub limited: u64,
+    /// Requests while too many passwords waited.
+    pub busy: u64,
+    /// TLS handshakes that were done and that failed; `None` without TLS.
+    pub handshakes: Option<(u64, u64)>,
 }
 
 /// What became of the text file.
@@ -174,7 +222,11 @@ impl Instruments {
     ///
     /// # Errors
     /// When two instruments have one name, or a name is not valid: a mistake in this file that its test would show.
-    pub fn new(commit: &'static str, target: String) -> Result<Self, prometheus::Error> {
+    pub fn new(
+        commit: &'static str,
+        target: String,
+        sandbox: [(&'static str, String); 4],
+    ) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let opts = |desc: &Desc| Opts::new(desc.name.as_ref(), desc.help.as_ref());
         let instruments = Self {
@@ -191,6 +243,7 @@ impl Instruments {
             registry,
             commit,
             target,
+            sandbox,
         };
         instruments
             .registry
@@ -235,6 +288,12 @@ impl Instruments {
         let labels = batch.labels(&build);
         batch.push(&BUILD_INFO, labels, 1.0);
         let Some(counts) = counts else { return };
+        let sandbox = self
+            .sandbox
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        let labels = batch.labels(&sandbox);
+        batch.push(&SANDBOX_INFO, labels, 1.0);
         let http = counts.http.unwrap_or_default();
         self.connections.set(float(http.connections as u64));
         for (counter, value) in [
@@ -255,11 +314,42 @@ impl Instruments {
             write_textfile(&textfile, batch);
         }
         if let Some(config) = counts.config {
-            let successful = f64::from(u8::from(config.successful));
-            batch.push(&CONFIG_SUCCESSFUL, NO_LABELS, successful);
-            let last_success = since_1970(config.last_success).as_secs_f64();
-            batch.push(&CONFIG_TIMESTAMP, NO_LABELS, last_success);
+            write_config(&config, &CONFIG_SUCCESSFUL, &CONFIG_TIMESTAMP, batch);
         }
+        if let Some(web) = counts.web {
+            write_web(&web, batch);
+        }
+    }
+}
+
+fn write_config(
+    config: &ConfigCounts,
+    successful: &'static Desc,
+    timestamp: &'static Desc,
+    batch: &mut Batch,
+) {
+    let value = f64::from(u8::from(config.successful));
+    batch.push(successful, NO_LABELS, value);
+    let last_success = since_1970(config.last_success).as_secs_f64();
+    batch.push(timestamp, NO_LABELS, last_success);
+}
+
+fn write_web(web: &WebCounts, batch: &mut Batch) {
+    write_config(&web.file, &WEB_SUCCESSFUL, &WEB_TIMESTAMP, batch);
+    let mut counts = |desc: &'static Desc, label, counts: &[(&str, u64)]| {
+        for (value, count) in counts {
+            let labels = batch.labels(&[(label, *value)]);
+            batch.push(desc, labels, float(*count));
+        }
+    };
+    let refused = [
+        ("unauthorized", web.unauthorized),
+        ("limited", web.limited),
+        ("busy", web.busy),
+    ];
+    counts(&WEB_REFUSED, "reason", &refused);
+    if let Some((done, failed)) = web.handshakes {
+        counts(&HANDSHAKES, "result", &[("done", done), ("failed", failed)]);
     }
 }
 
@@ -319,8 +409,10 @@ mod tests {
     use crate::metric::Kind;
 
     fn written(counts: Option<Counts>) -> String {
+        let parts = ["capabilities", "no_new_privs", "landlock", "seccomp"];
+        let sandbox = parts.map(|part| (part, "off".to_string()));
         let instruments =
-            Instruments::new("unknown", "test".to_string()).expect("names are unique");
+            Instruments::new("unknown", "test".to_string(), sandbox).expect("names are unique");
         instruments.answered("metrics", 200);
         instruments.answered("metrics", 200);
         instruments.scraped(Duration::from_millis(2));
@@ -348,6 +440,16 @@ mod tests {
                 successful: false,
                 last_success: UNIX_EPOCH + Duration::from_millis(2500),
             }),
+            web: Some(WebCounts {
+                file: ConfigCounts {
+                    successful: true,
+                    last_success: UNIX_EPOCH + Duration::from_millis(3500),
+                },
+                unauthorized: 6,
+                limited: 7,
+                busy: 8,
+                handshakes: Some((9, 10)),
+            }),
         }));
         for desc in FAMILIES {
             assert!(
@@ -367,6 +469,13 @@ mod tests {
             "weir_textfile_last_write_timestamp_seconds 1.5",
             "weir_textfile_write_errors_total 2",
             "weir_config_last_reload_successful 0",
+            "weir_web_config_last_reload_successful 1",
+            "weir_web_config_last_reload_success_timestamp_seconds 3.5",
+            "weir_web_requests_refused_total{reason=\"unauthorized\"} 6",
+            "weir_web_requests_refused_total{reason=\"limited\"} 7",
+            "weir_web_requests_refused_total{reason=\"busy\"} 8",
+            "weir_web_tls_handshakes_total{result=\"done\"} 9",
+            "weir_web_tls_handshakes_total{result=\"failed\"} 10",
             "weir_config_last_reload_success_timestamp_seconds 2.5",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
@@ -384,7 +493,7 @@ mod tests {
     fn what_is_not_there_is_not_told() {
         let text = written(Some(Counts::default()));
         assert!(text.contains("weir_ticks_total 0\n") && text.contains("weir_scrape_duration"));
-        for absent in ["weir_http_", "weir_textfile_", "weir_config_"] {
+        for absent in ["weir_http_", "weir_textfile_", "weir_config_", "weir_web_"] {
             assert!(!text.contains(absent), "{absent}");
         }
         let text = written(Some(Counts {

@@ -16,8 +16,10 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // A root that does not exist was named by a flag.
-        Err(error @ RunError::Files(_)) => fail(&[error.to_string()], 2),
+        // A root or a user that does not exist was named by a flag, or a sandbox was required that cannot be had.
+        Err(error @ (RunError::Files(_) | RunError::Sandbox(_))) => fail(&[error.to_string()], 2),
+        // And so was this file.
+        Err(RunError::Web(error)) => fail(error.lines(), 2),
         Err(error) => fail(&[error.to_string()], 1),
     }
 }

@@ -59,6 +59,8 @@ pub(crate) enum Set {
     Network,
     /// All that weir runs when no flag is given; node_exporter runs those of them that it has.
     Defaults,
+    /// The checks of DNS records, which node_exporter does not have.
+    Dns,
 }
 
 impl Set {
@@ -66,6 +68,7 @@ impl Set {
         match self {
             Self::Network => only(collectors()),
             Self::Defaults => Vec::new(),
+            Self::Dns => only(std::iter::once("dns")),
         }
     }
 
@@ -73,6 +76,7 @@ impl Set {
         match self {
             Self::Network => only(SHARED.iter().copied()),
             Self::Defaults => only(defaults().filter(|name| !NOT_THERE.contains(name))),
+            Self::Dns => only(std::iter::empty()),
         }
     }
 }

@@ -50,6 +50,11 @@ impl App {
                 return Changes::default();
             }
         };
+        if let Err(refused) = self.sandbox.allows(&reread.config, self.engine.files()) {
+            self.loaded.successful = false;
+            log::error!(err = refused.to_string().as_str(); "configuration needs more than the sandbox allows, the old one stays");
+            return Changes::default();
+        }
         self.loaded = Loaded::now();
         if !reread.restart.is_empty() {
             let flags = reread.restart.join(" ");
@@ -71,6 +76,7 @@ impl App {
         self.engine
             .reload(&config, |collector| changes.touch(collector));
         self.sampler.reload(&config);
+        self.seen = None;
         self.textfile = match (&config.textfile_output, self.textfile.take()) {
             (Some(directory), Some(file)) => Some(file.moved_to(directory)),
             (directory, _) => directory.as_deref().map(Textfile::new),

@@ -10,6 +10,7 @@ use crate::config::ExcludedKinds;
 use crate::config::Listen;
 use crate::config::LogFormat;
 use crate::config::Netns;
+use crate::config::SandboxMode;
 use crate::config::SocketsSource;
 
 use super::collector_flags;
@@ -100,6 +101,7 @@ pub(super) const CHECK_CONFIG: &str = "--check-config";
 /// What stays as it is while the program runs: a change in the file is told and waits for a restart.
 pub(super) static RESTART: &[&str] = &[
     "--web.listen-address",
+    "--web.config.file",
     "--web.max-connections",
     "--web.read-timeout",
     "--web.write-timeout",
@@ -108,6 +110,8 @@ pub(super) static RESTART: &[&str] = &[
     "--path.sysfs",
     "--path.rootfs",
     "--log.format",
+    "--sandbox",
+    "--user",
     // Detaching from many interfaces takes seconds.
     "--collector.tc",
     "--collector.tc.device-include",
@@ -141,6 +145,16 @@ static GENERAL: &[Flag] = &[
             Ok(())
         }),
     },
+    one(
+        "--web.config.file",
+        "PATH",
+        "",
+        "Who may connect: TLS, users and passwords, limits and headers, in exporter-toolkit's format; read again when it changes.",
+        |config, text| {
+            config.web_config = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
+            Ok(())
+        },
+    ),
     one(
         "--web.telemetry-path",
         "PATH",
@@ -184,7 +198,7 @@ static GENERAL: &[Flag] = &[
     ),
     switch(
         "--web.disable-exporter-metrics",
-        "Leave out the metrics of weir itself (process_*, weir_config_*, weir_http_*, weir_scrape_*, weir_textfile_*).",
+        "Leave out the metrics of weir itself (process_*, weir_config_*, weir_http_*, weir_sandbox_info, weir_scrape_*, weir_textfile_*, weir_web_*).",
         |config| {
             config.exporter_metrics = false;
         },
@@ -367,6 +381,31 @@ static GENERAL: &[Flag] = &[
         "--once",
         "Print the metrics to standard output and exit; with --textfile.output write that file once and print nothing.",
         |config| config.once = true,
+    ),
+    one(
+        "--sandbox",
+        "MODE",
+        "auto",
+        "Whether to give up rights that are not needed once the sockets are open: auto as far as the kernel can, off, or require.",
+        |config, text| {
+            config.sandbox = match text {
+                "auto" => SandboxMode::Auto,
+                "off" => SandboxMode::Off,
+                "require" => SandboxMode::Require,
+                _ => return Err(refused("auto, off or require", text)),
+            };
+            Ok(())
+        },
+    ),
+    one(
+        "--user",
+        "USER",
+        "",
+        "Whom to become once the sockets are open, when started as root: a name in /etc/passwd, or UID[:GID]; empty: nobody else.",
+        |config, text| {
+            config.user = Some(text.to_string()).filter(|text| !text.is_empty());
+            Ok(())
+        },
     ),
     one(
         "--log.level",

@@ -29,13 +29,16 @@ const PLACES: &[Place] = &[
             "/etc/dnsmasq.conf",
             "/etc/dnsmasq.d/*",
             "/var/etc/dnsmasq.conf.*",
+            "/etc/config/dhcp",
+            "/etc/config/network",
         ],
     },
     Place {
         name: "odhcpd",
         format: Format::Odhcpd,
-        leases: &["/tmp/hosts/odhcpd", "/tmp/odhcpd.leases"],
-        settings: &[],
+        // Where both are there, the former has names only.
+        leases: &["/tmp/odhcpd.leases", "/tmp/hosts/odhcpd"],
+        settings: &["/etc/config/dhcp", "/etc/config/network"],
     },
     Place {
         name: "kea4",
@@ -73,13 +76,22 @@ const PLACES: &[Place] = &[
     Place {
         name: "networkd",
         format: Format::Networkd,
-        leases: &["/var/lib/systemd/network/dhcp-server-lease/*"],
+        leases: &[
+            "/var/lib/systemd/network/dhcp-server-lease/*",
+            "/run/systemd/netif/dhcp-server-lease/*",
+        ],
         settings: &[],
     },
 ];
 
 /// Only OpenWrt keeps lease files where every user may make some, and has this file.
 const OPENWRT: &str = "/etc/openwrt_release";
+
+/// Every path and pattern at which something is looked for.
+pub fn usual_places() -> impl Iterator<Item = &'static str> {
+    let each = |place: &'static Place| place.leases.iter().chain(place.settings);
+    PLACES.iter().flat_map(each).copied()
+}
 
 /// The servers whose lease files are there. `is_there` is asked of paths and patterns.
 pub(super) fn found(is_there: impl Fn(&Path) -> bool) -> Vec<Server> {
@@ -95,7 +107,7 @@ pub(super) fn found(is_there: impl Fn(&Path) -> bool) -> Vec<Server> {
             format: Some(place.format),
             leases: vec![PathBuf::from(path)],
             settings: place.settings.iter().map(PathBuf::from).collect(),
-            pools: Vec::new(),
+            ..Server::default()
         })
     });
     servers.collect()

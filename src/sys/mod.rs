@@ -3,3 +3,5 @@
 #![expect(unsafe_code, reason = "system calls are what this is for")]
 
 pub mod bpf;
+pub mod landlock;
+pub mod seccomp;

@@ -194,7 +194,7 @@ fn load_variant(variant: Variant, counters: &Counters) -> Result<OwnedFd, TcErro
 }
 
 /// Raises the limit for locked memory as far as this process may; `false` where that changes nothing.
-fn raise_memlock() -> bool {
+pub(crate) fn raise_memlock() -> bool {
     let found = rustix::process::getrlimit(Resource::Memlock);
     let unlimited = Rlimit {
         current: None,

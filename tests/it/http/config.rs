@@ -247,20 +247,22 @@ fn sighup_without_a_file_does_no_harm() {
 #[test]
 fn the_text_file_moves() {
     let (first, second) = (Copy::of_nothing(), Copy::of_nothing());
+    // What may be written is decided at the start otherwise.
+    let anywhere = format!("{ADDRESS}sandbox: \"off\"\n");
     let text = |directory: &Copy| {
         format!(
-            "{ADDRESS}textfile.interval: 100ms\ntextfile.output: {}\n",
+            "{anywhere}textfile.interval: 100ms\ntextfile.output: {}\n",
             directory.root.display()
         )
     };
     let written = |directory: &Copy| directory.root.join("weir.prom").exists();
-    let weir = Weir::start(ADDRESS);
+    let weir = Weir::start(&anywhere);
     weir.reload(&text(&first));
     assert!(within(PATIENCE, || written(&first)), "not begun");
     weir.reload(&text(&second));
     assert!(within(PATIENCE, || written(&second)), "not moved");
     fs::remove_file(first.root.join("weir.prom")).expect("removed");
-    weir.reload(ADDRESS);
+    weir.reload(&anywhere);
     fs::remove_file(second.root.join("weir.prom")).expect("removed");
     thread::sleep(Duration::from_millis(300));
     assert!(!written(&first) && !written(&second), "it still writes");
