@@ -157,6 +157,7 @@ _weir() {
     case $flag in
         --sockets.source) mapfile -t COMPREPLY < <(compgen -W 'auto netlink proc' -- "$word") ;;
         --devices.exclude-kinds) mapfile -t COMPREPLY < <(compgen -W 'veth bridge-port veth,bridge-port' -- "$word") ;;
+        --sandbox) mapfile -t COMPREPLY < <(compgen -W 'auto off require' -- "$word") ;;
         --log.level) mapfile -t COMPREPLY < <(compgen -W 'debug info warn error' -- "$word") ;;
         --log.format) mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$word") ;;
         --collector.connections.hostnames) mapfile -t COMPREPLY < <(compgen -W 'off hosts dns' -- "$word") ;;
@@ -164,7 +165,7 @@ _weir() {
         --textfile.output | --path.procfs | --path.sysfs | --path.rootfs | --collector.textfile.directory)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-        --config.file)
+        --web.config.file | --config.file)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
         *)

@@ -17,6 +17,7 @@ const WORDS: &[(&str, &[&str])] = &[
         &["veth", "bridge-port", "veth,bridge-port"],
     ),
     ("--sockets.source", &["auto", "netlink", "proc"]),
+    ("--sandbox", &["auto", "off", "require"]),
     ("--log.level", &["debug", "info", "warn", "error"]),
     ("--log.format", &["logfmt", "json"]),
     ("--collector.tc.attach", &["auto", "tcx", "clsact"]),
@@ -45,6 +46,7 @@ fn value(row: &Row) -> Value {
         (_, Some((_, words))) => Value::Words(words),
         ("DIR", None) => Value::Directory,
         ("FILE", None) => Value::File,
+        (_, None) if row.name.ends_with(".file") => Value::File,
         (_, None) => Value::Any,
     }
 }

@@ -149,6 +149,13 @@ fn the_unit_takes_nothing_from_what_is_measured() {
     assert_eq!(collectors(&page, 1.0), collectors(&wanted, 1.0));
     let sources = |page: &Page| page.families["weir_source_info"].samples.clone();
     assert_eq!(sources(&page), sources(&wanted));
+    // What weir gives up by itself it can give up here too.
+    let sandbox = |page: &Page| {
+        let samples = &page.families["weir_sandbox_info"].samples;
+        let (_, labels) = samples.keys().next().unwrap();
+        ["no_new_privs", "landlock", "seccomp"].map(|part| labels[part].clone())
+    };
+    assert_eq!(sandbox(&page), sandbox(&wanted));
     // The unit sees its own tree as read-only; what is told is the machine's.
     let root = |page: &Page| {
         let family = &page.families["node_filesystem_readonly"];
