@@ -1,6 +1,7 @@
 # weir's commands. `make test` needs Rust and cc, nothing else.
 
 ARGS ?=
+FEATURES ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 # Where the service's settings are; the unit names it as it is.
@@ -45,11 +46,11 @@ bench: ## weir against node_exporter, ss and cat
 	$(CARGO) bench --locked
 
 .PHONY: static
-static: ## one static binary for this machine's architecture
-	deploy/static/build.sh
+static: ## one static binary for this machine's architecture; FEATURES=tls for one with TLS
+	FEATURES="$(FEATURES)" deploy/static/build.sh
 
 .PHONY: dist
-dist: ## a tarball for each of ARCHS in dist/
+dist: ## two tarballs for each of ARCHS in dist/: without and with TLS
 	deploy/static/build.sh --dist $(ARCHS)
 
 .PHONY: deb

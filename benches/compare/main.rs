@@ -21,6 +21,8 @@ mod peers;
 mod programs;
 mod report;
 mod rivals;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -103,6 +105,13 @@ fn main() -> ExitCode {
             dns::goals(&mut goals);
             Ok(goals.print())
         }
+        // `cargo bench --features tls -- --tls`, in ten seconds.
+        #[cfg(feature = "tls")]
+        ["--tls", ..] => {
+            let mut goals = Goals::default();
+            tls::goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
         ["--isolated"] => isolation::furnish()
             .map_err(Into::into)
@@ -159,6 +168,8 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
     page_goals(&mut goals);
     programs::goals(&mut goals);
     leases::goals(&mut goals);
+    #[cfg(feature = "tls")]
+    tls::goals(&mut goals);
     match run_inside(&["--crowded"]) {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),

@@ -160,17 +160,31 @@ pub(crate) fn binary() -> PathBuf {
     if let Some(path) = env::var_os("WEIR_BENCH_BINARY") {
         return path.into();
     }
+    static_or_built("")
+}
+
+fn static_or_built(features: &str) -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_weir"));
     let target = built.parent().and_then(Path::parent);
     target
-        .map(|target| target.join(format!("static/weir-{}", env::consts::ARCH)))
+        .map(|target| target.join(format!("static/weir-{}{features}", env::consts::ARCH)))
         .filter(|path| path.is_file())
         .unwrap_or_else(|| built.to_path_buf())
 }
 
 /// weir with these collectors.
 pub(crate) fn weir(set: Set, extra: &[&str]) -> io::Result<Server> {
-    let mut command = Command::new(binary());
+    start(&binary(), set, extra)
+}
+
+/// The same of a weir built with TLS.
+#[cfg(feature = "tls")]
+pub(crate) fn weir_tls(set: Set, extra: &[&str]) -> io::Result<Server> {
+    start(&static_or_built("-tls"), set, extra)
+}
+
+fn start(binary: &Path, set: Set, extra: &[&str]) -> io::Result<Server> {
+    let mut command = Command::new(binary);
     command
         .args(["--web.listen-address=127.0.0.1:0", "--log.level=info"])
         .arg("--web.disable-exporter-metrics")

@@ -99,6 +99,8 @@ describe() {
 
 use_rustup() {
     [ "$route" != zig ] || return 1
+    # TLS brings C code, for which zig is the compiler; rustup's target would need musl-gcc.
+    [ -z "$features" ] || [ "$route" = rustup ] || return 1
     if [ "$arch" = "$(machine)" ] && command -v rustup >/dev/null &&
         rustup target list --installed 2>/dev/null | grep -qx "$target"; then
         return 0

@@ -300,7 +300,7 @@ fn prometheus_scrapes_with_a_certificate_and_a_password() {
     let weir = weir(&pki, &format!("{}{USERS}", server(more)));
     let files = pki.path().display();
     let lines = format!(
-        "    scheme: https\n    tls_config: {{ca_file: {files}/ca.crt, cert_file: {files}/client.crt, key_file: {files}/client.key}}\n             basic_auth: {{username: ada, password: 'U*U'}}\n"
+        "    scheme: https\n    tls_config: {{ca_file: {files}/ca.crt, cert_file: {files}/client.crt, key_file: {files}/client.key}}\n    basic_auth: {{username: ada, password: 'U*U'}}\n"
     );
     let prometheus = Prometheus::scraping_with("weir", &weir, &lines);
     assert!(!ask(&prometheus.address, "min_over_time(up[30s]) == 1").is_empty());
