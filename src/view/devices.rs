@@ -66,7 +66,7 @@ impl Interface {
         let peak = past.map(|past| past.peak);
         let rates = peak.into_iter().chain(now.into_iter().flatten());
         past.is_some_and(|past| past.errors > 0.0)
-            || rates.fold(0.0, f64::max) > interfaces::LEAST_SCALE
+            || rates.fold(0.0, f64::max) > f64::from(interfaces::LEAST_SCALE)
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) const CARRIER_LOST: &str = "no carrier";
 /// The most interfaces that are shown: those with the most traffic, and those of which something is known to be wrong.
 const INTERFACES: usize = 100;
 /// The least scale of a device's picture, in bytes per second: the few packets of a link without users are no mountains.
-pub(super) const LEAST_SCALE: f64 = 12_500.0;
+pub(super) const LEAST_SCALE: f32 = 12_500.0;
 /// IFF_LOOPBACK of linux/if.h.
 const LOOPBACK: u64 = 1 << 3;
 
@@ -198,33 +198,37 @@ impl Interface {
 
 fn past(device: &Device, sampler: &Sampler) -> Option<Past> {
     let mut past = Past::default();
-    let rates: Vec<_> = sampler
-        .history(device)?
-        .map(|point| {
-            past.errors += f64::from(point.errors);
-            past.drops += f64::from(point.drops);
-            [point.receive, point.transmit].map(f64::from)
-        })
-        .collect();
-    past.peak = rates
-        .iter()
-        .flatten()
-        .fold(0.0, |peak, rate| rate.max(peak));
-    past.scale = past.peak.max(LEAST_SCALE);
-    for [receive, transmit] in rates {
-        past.receive.push(level(receive, past.scale));
-        past.transmit.push(level(transmit, past.scale));
+    let mut peak = 0.0_f32;
+    for point in sampler.history(device)? {
+        past.errors += f64::from(point.errors);
+        past.drops += f64::from(point.drops);
+        peak = peak.max(point.receive).max(point.transmit);
+    }
+    past.peak = f64::from(peak);
+    past.scale = past.peak.max(f64::from(LEAST_SCALE));
+    let scale = peak.max(LEAST_SCALE);
+    for point in sampler.history(device)? {
+        past.receive.push(level(point.receive, scale));
+        past.transmit.push(level(point.transmit, scale));
     }
     Some(past)
 }
 
 /// A rate as a digit; whatever is more than nothing is more than 0.
-fn level(rate: f64, scale: f64) -> char {
+fn level(rate: f32, scale: f32) -> char {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     if rate.is_nan() {
         return '.';
     }
-    let level = u32::try_from(whole((rate / scale * 35.0).ceil())).unwrap_or(35);
-    char::from_digit(level.min(35), 36).unwrap_or('.')
+    let level = rate / scale * 35.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 35, and saturates"
+    )]
+    let whole = level as u8;
+    let level = whole + u8::from(level > f32::from(whole));
+    char::from(DIGITS.get(usize::from(level)).copied().unwrap_or(b'z'))
 }
 
 #[cfg(test)]
@@ -233,7 +237,7 @@ mod tests {
 
     #[test]
     fn levels_are_digits_of_base_36() {
-        let levels = [0.0, 0.001, 1.0, 50.0, 100.0, f64::NAN].map(|rate| level(rate, 100.0));
+        let levels = [0.0, 0.001, 1.0, 50.0, 100.0, f32::NAN].map(|rate| level(rate, 100.0));
         assert_eq!(levels, ['0', '1', '1', 'i', 'z', '.']);
     }
 }

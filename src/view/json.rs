@@ -60,22 +60,24 @@ impl Json {
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         self.text.push(b'"');
-        for byte in text.bytes() {
-            match byte {
-                b'"' | b'\\' => self.text.extend_from_slice(&[b'\\', byte]),
-                0..0x20 | 0x7f => {
-                    let digit = |value: u8| {
-                        b"0123456789abcdef"
-                            .get(usize::from(value))
-                            .copied()
-                            .unwrap_or(b'0')
-                    };
-                    let escape = [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)];
-                    self.text.extend_from_slice(&escape);
-                }
-                other => self.text.push(other),
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f);
+        let mut rest = text.as_bytes();
+        while let Some((plain, tail)) = rest
+            .iter()
+            .position(special)
+            .and_then(|at| rest.split_at_checked(at))
+        {
+            self.text.extend_from_slice(plain);
+            if let Some((byte, tail)) = tail.split_first() {
+                let digit = |value: u8| {
+                    char::from_digit(value.into(), 16).map_or(b'0', |digit| digit as u8)
+                };
+                let escape = [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)];
+                self.text.extend_from_slice(&escape);
+                rest = tail;
             }
         }
+        self.text.extend_from_slice(rest);
         self.text.push(b'"');
     }
 

@@ -60,13 +60,13 @@ pub(super) fn of(view: &View) -> Vec<Problem> {
     queues(view, &mut found);
     supplies(view, &mut found);
     names(view, &mut found);
-    found.sort_by_key(|problem| problem.level);
     found
 }
 
 fn push(found: &mut Vec<Problem>, level: Level, kind: &'static str, words: &[&str]) {
     let text = words.concat();
-    found.push(Problem { level, kind, text });
+    let worse = found.iter().take_while(|problem| problem.level <= level);
+    found.insert(worse.count(), Problem { level, kind, text });
 }
 
 fn collectors(view: &View, found: &mut Vec<Problem>) {
@@ -180,8 +180,12 @@ fn supplies(view: &View, found: &mut Vec<Problem>) {
     let mut push = |level, kind, ratio: Option<f64>, limit: f64, words: &[&str]| {
         if let Some(ratio) = ratio.filter(|ratio| *ratio > limit) {
             let share = units::percent(ratio);
-            let text = [words.concat().as_str(), ": ", &share, " are in use."].concat();
-            found.push(Problem { level, kind, text });
+            push(
+                found,
+                level,
+                kind,
+                &[&words.concat(), ": ", &share, " are in use."],
+            );
         }
     };
     for destination in view.ports.iter().flat_map(|ports| &ports.destinations) {

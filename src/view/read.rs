@@ -1,5 +1,7 @@
 //! A scrape's batch as a [`View`]: family by family, by their names in /metrics.
 
+use std::cmp::Ordering;
+
 use crate::metric::Batch;
 use crate::sampler::Sampler;
 
@@ -169,11 +171,19 @@ fn listeners(batch: &Batch) -> (Option<Vec<Listener>>, usize) {
             }
         },
     );
-    let (mut waiting, idle): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|row| row.backlog > 0.0);
-    let fullness = |row: &Listener| row.ratio().unwrap_or(0.0);
-    waiting.sort_by(|left, right| fullness(right).total_cmp(&fullness(left)));
-    waiting.extend(idle);
+    let mut waiting: Vec<Listener> = Vec::new();
+    let mut idle = Vec::new();
+    for row in found {
+        if row.backlog > 0.0 {
+            let fuller = waiting
+                .iter()
+                .take_while(|other| other.ratio() >= row.ratio());
+            waiting.insert(fuller.count(), row);
+        } else {
+            idle.push(row);
+        }
+    }
+    waiting.append(&mut idle);
     let mut ran = false;
     let mut left_out = 0.0;
     each(batch, "weir_source_info", &mut |labels, _| {
@@ -206,7 +216,10 @@ fn largest(batch: &Batch, family: &str, side: &str) -> Vec<Peer> {
             connections,
         });
     });
-    found.sort_by(|left, right| left.address.cmp(&right.address));
+    // One sort serves both orders.
+    let sort =
+        |found: &mut Vec<Peer>, order: fn(&Peer, &Peer) -> Ordering| found.sort_unstable_by(order);
+    sort(&mut found, |left, right| left.address.cmp(&right.address));
     found.dedup_by(|later, first| {
         let same = later.address == first.address;
         if same {
@@ -214,7 +227,10 @@ fn largest(batch: &Batch, family: &str, side: &str) -> Vec<Peer> {
         }
         same
     });
-    found.sort_by(|left, right| right.connections.total_cmp(&left.connections));
+    sort(&mut found, |left, right| {
+        let more = right.connections.total_cmp(&left.connections);
+        more.then_with(|| left.address.cmp(&right.address))
+    });
     found.truncate(PEERS);
     found
 }
