@@ -205,7 +205,7 @@ impl Rows {
         };
         for (place, (family, _)) in spec.numbers.iter().enumerate() {
             each(batch, family, &mut |labels, value| {
-                if !NOT_HELD.contains(&label(labels, "state").as_str()) {
+                if table != POOLS || !NOT_HELD.contains(&label(labels, "state").as_str()) {
                     rows.of(labels, &mut |row| row.add(place, value));
                 }
             });
@@ -215,12 +215,38 @@ impl Rows {
 
     /// Changes the row of these labels, a new one where there is none.
     pub(super) fn of(&mut self, labels: &str, change: &mut dyn FnMut(&mut Row)) {
+        let at = self.next(labels).unwrap_or_else(|| self.search(labels));
+        self.next = at + 1;
+        if let Some(row) = self.rows.get_mut(at) {
+            change(row);
+        }
+    }
+
+    /// The row behind the last one, if that is it and one label tells it. Nothing is copied for that.
+    fn next(&self, labels: &str) -> Option<usize> {
+        let [(name, _)] = self.spec.labels else {
+            return None;
+        };
+        let at = if self.next < self.rows.len() {
+            self.next
+        } else {
+            0
+        };
+        let text = self.rows.get(at)?.text(0);
+        let rest = labels.strip_prefix('{')?.strip_prefix(name)?;
+        let rest = rest.strip_prefix("=\"")?.strip_prefix(text)?;
+        // Behind a backslash a quotation mark is none.
+        let ends = rest.starts_with("\"}") || rest.starts_with("\",");
+        (ends && !text.contains('\\')).then_some(at)
+    }
+
+    fn search(&mut self, labels: &str) -> usize {
         let names = self.spec.labels.iter();
         let mut texts: Vec<String> = names.map(|(name, _)| label(labels, name)).collect();
         // Of one family no two are alike, and there may be thousands.
         let search = self.spec.numbers.len() > 1;
         let found = search.then(|| self.find(&texts)).flatten();
-        let at = found.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             texts.resize(texts.len() + self.spec.words.len(), String::new());
             self.rows.push(Row {
                 texts,
@@ -228,11 +254,7 @@ impl Rows {
                 history: None,
             });
             self.rows.len() - 1
-        });
-        self.next = at + 1;
-        if let Some(row) = self.rows.get_mut(at) {
-            change(row);
-        }
+        })
     }
 
     fn find(&self, texts: &[String]) -> Option<usize> {
@@ -243,5 +265,44 @@ impl Rows {
             row.is_some_and(|row| row.texts.starts_with(texts))
         });
         places.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Desc;
+
+    static BYTES: Desc = Desc::gauge("node_network_receive_bytes_total", &["device"], "Bytes.");
+    static FLAGS: Desc = Desc::gauge("node_network_flags", &["device"], "Flags.");
+
+    #[test]
+    fn rows_are_found_whatever_their_names_and_order() {
+        let names = ["a\\", "a", "b\"}", "a\",", "a\\\"}x", "", "b"];
+        let mut batch = Batch::default();
+        let mut push = |desc, name: &str, value: usize| {
+            let labels = batch.labels(&[("device", name)]);
+            batch.push(desc, labels, f64::from(u32::try_from(value).unwrap()));
+        };
+        for (value, name) in names.iter().enumerate() {
+            push(&BYTES, name, value);
+        }
+        for (value, name) in names.iter().enumerate().rev() {
+            push(&FLAGS, name, value);
+        }
+        push(&FLAGS, "late", 9);
+        let rows = Rows::read(INTERFACES, &batch).unwrap().rows;
+        for (place, (row, name)) in rows.iter().zip(names).enumerate() {
+            let value = Some(f64::from(u32::try_from(place).unwrap()));
+            assert_eq!(
+                (row.text(0), row.number(0), row.number(10)),
+                (name, value, value)
+            );
+        }
+        let late = &rows[names.len()];
+        assert_eq!(
+            (late.text(0), late.number(0), late.number(10)),
+            ("late", None, Some(9.0))
+        );
     }
 }
