@@ -1,7 +1,5 @@
 //! The page's section of the devices: a row with a picture for each.
 
-use super::Interface;
-use super::Past;
 use super::View;
 use super::html::Html;
 use super::html::Unit;
@@ -9,6 +7,8 @@ use super::interfaces;
 use super::sections::close;
 use super::sections::left_out;
 use super::sections::open;
+use super::table;
+use super::table::Row;
 use super::units;
 
 /// Up to so many devices all are shown; of more, the quiet ones are folded away.
@@ -22,14 +22,15 @@ pub(super) fn write(html: &mut Html, view: &View) {
         return;
     }
     open(html, view, "Interfaces", &DEVICES);
+    let rows = view.rows(table::INTERFACES);
     let failed = DEVICES.iter().any(|name| view.error(name).is_some());
-    if view.interfaces.is_empty() && !failed {
+    if rows.is_empty() && !failed {
         html.raw("<p>There are none.</p>\n");
     }
     // Few are shown whatever they do.
-    let mut room = FEW.saturating_sub(view.interfaces.iter().filter(|row| row.is_loud()).count());
+    let mut room = FEW.saturating_sub(rows.iter().filter(|row| row.is_loud()).count());
     let (mut loud, mut quiet) = (Vec::new(), Vec::new());
-    for (place, row) in view.interfaces.iter().enumerate() {
+    for (place, row) in rows.iter().enumerate() {
         let loudly = row.is_loud();
         let list = if loudly || room > 0 {
             &mut loud
@@ -59,86 +60,81 @@ pub(super) fn write(html: &mut Html, view: &View) {
     close(html);
 }
 
-impl Interface {
+impl Row {
     fn is_loud(&self) -> bool {
-        let now = [interfaces::RECEIVE, interfaces::TRANSMIT].map(|place| self.number(place));
-        let past = self.history.as_ref();
-        let peak = past.map(|past| past.peak);
-        let rates = peak.into_iter().chain(now.into_iter().flatten());
-        past.is_some_and(|past| past.errors > 0.0)
-            || rates.fold(0.0, f64::max) > interfaces::LEAST_SCALE
+        let errors = self.number(interfaces::RECENT_ERRORS).unwrap_or(0.0);
+        errors > 0.0 || self.traffic() > f64::from(interfaces::LEAST_SCALE)
     }
 }
 
-fn interface(html: &mut Html, place: usize, row: &Interface) {
+fn interface(html: &mut Html, place: usize, row: &Row) {
     html.within("interfaces", Some(place));
-    let class = match row.state.as_deref() {
-        Some("up") => "up",
-        Some("off") | None => "off",
-        Some(_) => "down",
+    let state = row.text(interfaces::STATE);
+    let class = match state {
+        "up" => "up",
+        "off" | "" => "off",
+        _ => "down",
     };
-    html.raw("<li class=\"")
-        .raw(class)
-        .raw("\"><div><span>")
-        .text(&row.name)
-        .raw("</span><small>");
-    html.text(row.state.as_deref().unwrap_or("state unknown"));
+    html.raw("<li class=\"").raw(class).raw("\"><div><span>");
+    html.text(row.text(interfaces::NAME)).raw("</span><small>");
+    html.text(if state.is_empty() {
+        "state unknown"
+    } else {
+        state
+    });
     // Some drivers go on telling the speed of a link that is gone.
     if let Some(speed) = row.number(interfaces::SPEED).filter(|_| class == "up") {
         html.raw(" · ").text(&units::speed(speed));
     }
     html.raw("</small>");
     losses(html, row);
-    html.raw("</div><div class=\"r\">");
-    html.value(
-        "receive_bytes_per_second",
-        Unit::Bits,
-        row.number(interfaces::RECEIVE),
-    );
-    html.raw("</div><div class=\"t\">");
-    html.value(
-        "transmit_bytes_per_second",
-        Unit::Bits,
-        row.number(interfaces::TRANSMIT),
-    );
+    for (markup, key, place) in [
+        (
+            "</div><div class=\"r\">",
+            "receive_bytes_per_second",
+            interfaces::RECEIVE,
+        ),
+        (
+            "</div><div class=\"t\">",
+            "transmit_bytes_per_second",
+            interfaces::TRANSMIT,
+        ),
+    ] {
+        html.raw(markup).value(key, Unit::Bits, row.number(place));
+    }
     html.raw("</div>");
     if let Some(past) = &row.history {
         html.sparkline(past);
-        html.raw("<small class=\"peak\">peak ").value(
-            "history.peak_bytes_per_second",
-            Unit::Bits,
-            Some(past.peak),
-        );
+        html.raw("<small class=\"peak\">peak ");
+        html.value("history.peak_bytes_per_second", Unit::Bits, Some(past.peak));
         html.raw("</small>");
     }
     html.raw("</li>\n");
 }
 
-fn losses(html: &mut Html, row: &Interface) {
-    let recent = |of: fn(&Past) -> f64| row.history.as_ref().is_some_and(|past| of(past) > 0.0);
-    for (key, places, word, recent) in [
+fn losses(html: &mut Html, row: &Row) {
+    for (key, word, count, recent) in [
         (
             "errors",
+            " errors</small>",
             interfaces::ERRORS,
-            " errors",
-            recent(|past| past.errors),
+            interfaces::RECENT_ERRORS,
         ),
         (
             "drops",
+            " dropped</small>",
             interfaces::DROPS,
-            " dropped",
-            recent(|past| past.drops),
+            interfaces::RECENT_DROPS,
         ),
     ] {
-        if let Some(count) = row.sum(places).filter(|count| *count > 0.0) {
+        if let Some(count) = row.number(count).filter(|count| *count > 0.0) {
+            let recent = row.number(recent) > Some(0.0);
             html.raw(if recent {
                 "<small class=\"lost\">"
             } else {
                 "<small>"
             });
-            html.value(key, Unit::Count, Some(count))
-                .raw(word)
-                .raw("</small>");
+            html.value(key, Unit::Count, Some(count)).raw(word);
         }
     }
 }

@@ -35,7 +35,7 @@ impl Html {
     pub(super) fn new() -> Self {
         Self {
             text: String::with_capacity(32 << 10),
-            // FNV-1a, 64 bits.
+            // As FNV-1a with 64 bits, but of eight bytes at a time.
             revision: 0xcbf2_9ce4_8422_2325,
             at: String::new(),
         }
@@ -54,8 +54,12 @@ impl Html {
     }
 
     fn put(&mut self, text: &str) -> &mut Self {
-        for byte in text.bytes() {
-            self.revision = (self.revision ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        for bytes in text.as_bytes().chunks(8) {
+            let word = bytes
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+            self.revision = (self.revision ^ word).wrapping_mul(0x0100_0000_01b3);
+            self.revision ^= self.revision >> 29;
         }
         self.text.push_str(text);
         self
@@ -116,7 +120,7 @@ impl Html {
         self.put(" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect height=\"1\" data-");
         self.key("w", key);
         self.text.push_str(" width=\"");
-        self.text.push_str(&width(ratio));
+        number(width(ratio), &mut self.text);
         self.put("\"/></svg>");
     }
 
@@ -156,56 +160,63 @@ impl Html {
     }
 }
 
-fn width(ratio: f64) -> String {
+fn width(ratio: f64) -> u8 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "between 0 and 100"
     )]
     let width = (ratio.clamp(0.0, 1.0) * 100.0).ceil() as u8;
-    width.to_string()
+    width
 }
 
 /// Levels as the path of a line, or of the area below it; each gap begins anew. Where the line is level it is one long step.
 fn draw(levels: &str, area: bool, out: &mut String) {
     // The level where the line is, and how far it goes on there.
-    let mut open: Option<(i64, i64)> = None;
-    let level = |out: &mut String, steps: i64| {
+    let mut open: Option<(u8, u8)> = None;
+    for (x, digit) in (0..).zip(levels.bytes().chain([b'.'])) {
+        let level = match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'z' => Some(digit - b'a' + 10),
+            _ => None,
+        };
+        let steps = match (open, level) {
+            (Some((before, steps)), Some(level)) if before == level => {
+                open = Some((level, steps + 1));
+                continue;
+            }
+            (Some((_, steps)), _) => steps,
+            (None, _) => 0,
+        };
         if steps > 0 {
             out.push('h');
-            out.push_str(&steps.to_string());
+            number(steps, out);
         }
-    };
-    let close = |out: &mut String, open: Option<(i64, i64)>| {
-        if let Some((_, steps)) = open {
-            level(out, steps);
-            out.push_str(if area { "V36z" } else { "" });
-        }
-    };
-    for (x, digit) in levels.chars().enumerate() {
-        let Some(now) = digit.to_digit(36).map(i64::from) else {
-            close(out, open.take());
-            continue;
-        };
-        open = Some(match open {
-            None => {
+        match (open, level) {
+            (None, Some(level)) => {
                 out.push('M');
-                out.push_str(&x.to_string());
-                out.push(' ');
-                out.push_str(if area { "36V" } else { "" });
-                out.push_str(&(36 - now).to_string());
-                (now, 0)
+                number(x, out);
+                out.push_str(if area { " 36V" } else { " " });
+                number(36 - level, out);
             }
-            Some((before, steps)) if before == now => (now, steps + 1),
-            Some((before, steps)) => {
-                level(out, steps);
-                out.push_str("l1 ");
-                out.push_str(&(before - now).to_string());
-                (now, 0)
+            (Some((before, _)), Some(level)) => {
+                out.push_str(if level > before { "l1 -" } else { "l1 " });
+                number(level.abs_diff(before), out);
             }
-        });
+            (Some(_), None) if area => out.push_str("V36z"),
+            (_, None) => {}
+        }
+        open = level.map(|level| (level, 0));
     }
-    close(out, open);
+}
+
+/// Thousands of them are written in a picture.
+fn number(value: u8, out: &mut String) {
+    for unit in [100, 10, 1] {
+        if value >= unit || unit == 1 {
+            out.push(char::from(b'0' + value / unit % 10));
+        }
+    }
 }
 
 fn escaped(text: &str) -> String {

@@ -3,12 +3,13 @@
 use crate::exposition;
 use crate::rfc3339;
 
-use super::Interface;
 use super::Past;
-use super::Peer;
-use super::Use;
 use super::View;
-use super::interfaces;
+use super::read;
+use super::read::SINGLES;
+use super::table;
+use super::table::SPECS;
+use super::table::Table;
 
 /// A JSON text as it grows. Keys are ours and need no escapes.
 struct Json {
@@ -60,22 +61,24 @@ impl Json {
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         self.text.push(b'"');
-        for byte in text.bytes() {
-            match byte {
-                b'"' | b'\\' => self.text.extend_from_slice(&[b'\\', byte]),
-                0..0x20 | 0x7f => {
-                    let digit = |value: u8| {
-                        b"0123456789abcdef"
-                            .get(usize::from(value))
-                            .copied()
-                            .unwrap_or(b'0')
-                    };
-                    let escape = [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)];
-                    self.text.extend_from_slice(&escape);
-                }
-                other => self.text.push(other),
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f);
+        let mut rest = text.as_bytes();
+        while let Some((plain, tail)) = rest
+            .iter()
+            .position(special)
+            .and_then(|at| rest.split_at_checked(at))
+        {
+            self.text.extend_from_slice(plain);
+            if let Some((byte, tail)) = tail.split_first() {
+                let digit = |value: u8| {
+                    char::from_digit(value.into(), 16).map_or(b'0', |digit| digit as u8)
+                };
+                let escape = [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)];
+                self.text.extend_from_slice(&escape);
+                rest = tail;
             }
         }
+        self.text.extend_from_slice(rest);
         self.text.push(b'"');
     }
 
@@ -86,10 +89,55 @@ impl Json {
         }
     }
 
-    fn usage(&mut self, used: &str, limit: &str, found: Use) {
-        self.number(used, Some(found.used));
-        self.number(limit, Some(found.limit));
-        self.number("usage_ratio", found.ratio());
+    /// Some of the numbers that stand alone.
+    fn singles(&mut self, view: &View, from: usize, to: usize) {
+        let keys = SINGLES.iter().zip(view.singles);
+        for ((_, key), value) in keys.take(to).skip(from) {
+            self.number(key, value);
+        }
+    }
+
+    fn rows(&mut self, view: &View, table: Table) {
+        let Some(spec) = SPECS.get(table) else { return };
+        let key = spec.list.rsplit('.').next().unwrap_or_default();
+        self.open(key, b'[');
+        for row in view.rows(table) {
+            self.open("", b'{');
+            for (place, (key, missing)) in spec.text_keys().enumerate() {
+                let text = row.text(place);
+                self.maybe(key, Some(text).filter(|text| !missing || !text.is_empty()));
+            }
+            for (place, key) in spec.number_keys().enumerate() {
+                self.number(key, row.number(place));
+            }
+            if table == table::INTERFACES {
+                self.history(row.history.as_ref());
+            }
+            self.close(b'}');
+        }
+        self.close(b']');
+    }
+
+    fn history(&mut self, past: Option<&Past>) {
+        let Some(past) = past else {
+            return self.word("history", "null");
+        };
+        self.open("history", b'{');
+        self.number("peak_bytes_per_second", Some(past.peak));
+        self.number("scale_bytes_per_second", Some(past.scale));
+        self.text("receive", &past.receive);
+        self.text("transmit", &past.transmit);
+        self.close(b'}');
+    }
+
+    /// An object where it was measured, else null.
+    fn object(&mut self, key: &str, measured: bool) -> bool {
+        if measured {
+            self.open(key, b'{');
+        } else {
+            self.word(key, "null");
+        }
+        measured
     }
 }
 
@@ -100,9 +148,11 @@ pub(super) fn render(view: &View, revision: &str) -> String {
     };
     json.open("", b'{');
     about(&mut json, view, revision);
-    interfaces(&mut json, view);
+    json.rows(view, table::INTERFACES);
+    json.word("interfaces_left_out", &view.interfaces_left_out.to_string());
     sockets(&mut json, view);
-    services(&mut json, view);
+    json.rows(view, table::POOLS);
+    json.rows(view, table::RECORDS);
     collectors(&mut json, view);
     json.close(b'}');
     json.text.push(b'\n');
@@ -128,149 +178,37 @@ fn about(json: &mut Json, view: &View, revision: &str) {
     json.close(b']');
 }
 
-fn interfaces(json: &mut Json, view: &View) {
-    json.open("interfaces", b'[');
-    for row in &view.interfaces {
-        interface(json, row);
-    }
-    json.close(b']');
-    json.word("interfaces_left_out", &view.interfaces_left_out.to_string());
-}
-
-fn interface(json: &mut Json, row: &Interface) {
-    json.open("", b'{');
-    json.text("name", &row.name);
-    json.maybe("state", row.state.as_deref());
-    for ((_, key), value) in interfaces::NUMBERS.iter().zip(row.numbers) {
-        json.number(key, value);
-    }
-    let lost = |of: fn(&Past) -> f64| row.history.as_ref().map(of);
-    json.number("errors", row.sum(interfaces::ERRORS));
-    json.number("drops", row.sum(interfaces::DROPS));
-    json.number("errors_in_ten_minutes", lost(|past| past.errors));
-    json.number("drops_in_ten_minutes", lost(|past| past.drops));
-    match &row.history {
-        None => json.word("history", "null"),
-        Some(past) => {
-            json.open("history", b'{');
-            json.number("peak_bytes_per_second", Some(past.peak));
-            json.number("scale_bytes_per_second", Some(past.scale));
-            json.text("receive", &past.receive);
-            json.text("transmit", &past.transmit);
-            json.close(b'}');
-        }
-    }
-    json.close(b'}');
-}
-
 fn sockets(json: &mut Json, view: &View) {
-    match &view.tcp {
-        None => json.word("tcp", "null"),
-        Some(tcp) => {
-            json.open("tcp", b'{');
-            json.open("states", b'{');
-            for (state, count) in &tcp.states {
-                json.number(state, Some(*count));
-            }
-            json.close(b'}');
-            json.number("retransmission_ratio", tcp.retransmission_ratio);
-            json.number(
-                "retransmission_ratio_in_one_minute",
-                tcp.minute.map(|(ratio, _)| ratio),
-            );
-            json.close(b'}');
+    let states = view.rows(table::STATES);
+    if json.object("tcp", !states.is_empty() || view.single(0).is_some()) {
+        json.open("states", b'{');
+        for row in states {
+            json.number(row.text(0), row.number(0));
         }
+        json.close(b'}');
+        json.singles(view, 0, 2);
+        json.close(b'}');
     }
-    match &view.ports {
-        None => json.word("ports", "null"),
-        Some(ports) => {
-            json.open("ports", b'{');
-            json.usage("used", "total", ports.all);
-            json.number("reserved", Some(ports.reserved));
-            json.open("destinations", b'[');
-            for row in &ports.destinations {
-                json.open("", b'{');
-                json.text("source", &row.source);
-                json.text("address", &row.address);
-                json.text("port", &row.port);
-                json.usage("used", "available", row.ports);
-                json.close(b'}');
-            }
-            json.close(b']');
-            json.close(b'}');
-        }
+    if json.object("ports", view.single(read::PORTS_USED).is_some()) {
+        json.singles(view, 2, 6);
+        json.rows(view, table::DESTINATIONS);
+        json.close(b'}');
     }
-    match &view.listeners {
-        None => json.word("listeners", "null"),
-        Some(rows) => {
-            json.open("listeners", b'[');
-            for row in rows {
-                json.open("", b'{');
-                json.text("address", &row.address);
-                json.text("port", &row.port);
-                json.number("backlog", Some(row.backlog));
-                json.number("limit", row.limit);
-                json.number("usage_ratio", row.ratio());
-                json.close(b'}');
-            }
-            json.close(b']');
-        }
+    if view.listens {
+        json.rows(view, table::LISTENERS);
+    } else {
+        json.word("listeners", "null");
     }
     json.word("listeners_left_out", &view.listeners_left_out.to_string());
-}
-
-fn services(json: &mut Json, view: &View) {
-    match &view.peers {
-        None => json.word("peers", "null"),
-        Some(peers) => {
-            json.open("peers", b'{');
-            list(json, "input", &peers.input);
-            list(json, "output", &peers.output);
-            json.close(b'}');
-        }
-    }
-    match view.conntrack {
-        None => json.word("conntrack", "null"),
-        Some(found) => {
-            json.open("conntrack", b'{');
-            json.usage("entries", "limit", found);
-            json.close(b'}');
-        }
-    }
-    json.open("dhcp", b'[');
-    for row in &view.dhcp {
-        json.open("", b'{');
-        json.text("server", &row.server);
-        json.text("pool", &row.pool);
-        json.number("leases", Some(row.leases));
-        json.number("addresses", row.addresses);
-        json.number("usage_ratio", row.ratio);
+    if json.object("peers", view.connects) {
+        json.rows(view, table::INPUT);
+        json.rows(view, table::OUTPUT);
         json.close(b'}');
     }
-    json.close(b']');
-    json.open("dns", b'[');
-    for row in &view.dns {
-        json.open("", b'{');
-        json.text("name", &row.name);
-        json.text("type", &row.kind);
-        json.word("valid", if row.valid { "true" } else { "false" });
-        json.maybe("reason", row.reason.as_deref());
-        json.number("ttl_seconds", row.ttl);
+    if json.object("conntrack", view.single(read::TRACKED).is_some()) {
+        json.singles(view, 6, 9);
         json.close(b'}');
     }
-    json.close(b']');
-}
-
-fn list(json: &mut Json, key: &str, peers: &[Peer]) {
-    json.open(key, b'[');
-    for row in peers {
-        json.open("", b'{');
-        json.text("address", &row.address);
-        json.text("name", &row.name);
-        json.number("connections", Some(row.connections));
-        json.close(b'}');
-    }
-    json.close(b']');
 }
 
 fn collectors(json: &mut Json, view: &View) {

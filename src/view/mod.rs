@@ -16,6 +16,7 @@ mod page;
 mod problems;
 mod read;
 mod sections;
+mod table;
 mod units;
 
 use std::time::Duration;
@@ -27,6 +28,9 @@ use crate::sampler::Sampler;
 pub use self::page::POLICY;
 pub use self::problems::Level;
 pub use self::problems::Problem;
+
+use self::table::Row;
+use self::table::Table;
 
 /// The collectors whose families the page shows.
 pub const COLLECTORS: [&str; 10] = [
@@ -83,33 +87,19 @@ pub struct Run {
 pub struct View {
     about: About,
     problems: Vec<Problem>,
-    interfaces: Vec<Interface>,
+    /// In the order of [`table::SPECS`].
+    tables: [Vec<Row>; 8],
+    /// In the order of [`read::SINGLES`].
+    singles: [Option<f64>; read::SINGLES.len()],
     interfaces_left_out: usize,
-    tcp: Option<Tcp>,
-    ports: Option<Ports>,
-    listeners: Option<Vec<Listener>>,
     listeners_left_out: usize,
-    peers: Option<Peers>,
-    conntrack: Option<Use>,
-    dhcp: Vec<Pool>,
+    /// Whether listeners and peers could be counted: then none is none.
+    listens: bool,
+    connects: bool,
+    /// Segments sent again in the last minute.
+    retransmitted: f64,
     /// DHCP servers whose files cannot be read.
     unread: Vec<String>,
-    dns: Vec<Record>,
-}
-
-/// A network device.
-#[derive(Debug, Default)]
-struct Interface {
-    name: String,
-    /// `up`, `down`, `off` (by its configuration), `no carrier`, or another word of RFC 2863's ifOperStatus; `None` where
-    /// netclass did not run.
-    state: Option<String>,
-    loopback: bool,
-    /// The numbers of [`interfaces::NUMBERS`], in that order.
-    numbers: [Option<f64>; interfaces::NUMBERS.len()],
-    /// Whether it has had a carrier, where that is known.
-    had_carrier: Option<bool>,
-    history: Option<Past>,
 }
 
 /// The last ten minutes of a device.
@@ -122,105 +112,6 @@ struct Past {
     /// A base 36 digit for each point, the oldest first, in 35ths of the scale; `.` where nothing was measured.
     receive: String,
     transmit: String,
-    errors: f64,
-    drops: f64,
-}
-
-/// TCP as a whole.
-#[derive(Debug, Default)]
-struct Tcp {
-    /// States and sockets, in the kernel's order of states.
-    states: Vec<(String, f64)>,
-    /// Of the last tick.
-    retransmission_ratio: Option<f64>,
-    /// Of the last minute, and how many segments that were.
-    minute: Option<(f64, f64)>,
-}
-
-/// How much of a supply is in use.
-#[derive(Clone, Copy, Debug)]
-struct Use {
-    used: f64,
-    limit: f64,
-}
-
-impl Use {
-    fn ratio(self) -> Option<f64> {
-        (self.limit > 0.0).then(|| self.used / self.limit)
-    }
-}
-
-/// The ephemeral ports.
-#[derive(Debug)]
-struct Ports {
-    all: Use,
-    /// Reserved ports in the range, which no destination can have.
-    reserved: f64,
-    destinations: Vec<Destination>,
-}
-
-#[derive(Debug)]
-struct Destination {
-    source: String,
-    address: String,
-    port: String,
-    ports: Use,
-}
-
-/// A listening address and port.
-#[derive(Debug)]
-struct Listener {
-    address: String,
-    port: String,
-    backlog: f64,
-    limit: Option<f64>,
-}
-
-impl Listener {
-    /// `0.0.0.0:80`, `[::]:80`.
-    fn name(&self) -> String {
-        endpoint(&self.address, &self.port)
-    }
-
-    fn ratio(&self) -> Option<f64> {
-        let used = self.backlog;
-        self.limit.and_then(|limit| Use { used, limit }.ratio())
-    }
-}
-
-/// Who is connected.
-#[derive(Debug, Default)]
-struct Peers {
-    /// Who connected to this machine, and to whom it connected.
-    input: Vec<Peer>,
-    output: Vec<Peer>,
-}
-
-#[derive(Debug)]
-struct Peer {
-    address: String,
-    name: String,
-    connections: f64,
-}
-
-/// A pool of a DHCP server, or what is in none.
-#[derive(Debug)]
-struct Pool {
-    server: String,
-    pool: String,
-    leases: f64,
-    addresses: Option<f64>,
-    ratio: Option<f64>,
-}
-
-/// A DNS record that is checked.
-#[derive(Debug)]
-struct Record {
-    name: String,
-    kind: String,
-    valid: bool,
-    reason: Option<String>,
-    ttl: Option<f64>,
 }
 
 impl View {
@@ -244,6 +135,14 @@ impl View {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    fn rows(&self, table: Table) -> &[Row] {
+        self.tables.get(table).map_or(&[], Vec::as_slice)
+    }
+
+    fn single(&self, place: usize) -> Option<f64> {
+        self.singles.get(place).copied().flatten()
     }
 
     /// Why a collector of the page failed.

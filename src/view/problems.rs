@@ -2,7 +2,10 @@
 //! alert finds it on the page; rules wait some minutes first, and the page tells at once. docs/page.md has them as a table.
 
 use super::View;
-use super::interfaces::CARRIER_LOST;
+use super::endpoint;
+use super::interfaces;
+use super::read;
+use super::table;
 use super::units;
 
 /// Accept queues, as a share of their limit.
@@ -60,13 +63,13 @@ pub(super) fn of(view: &View) -> Vec<Problem> {
     queues(view, &mut found);
     supplies(view, &mut found);
     names(view, &mut found);
-    found.sort_by_key(|problem| problem.level);
     found
 }
 
 fn push(found: &mut Vec<Problem>, level: Level, kind: &'static str, words: &[&str]) {
     let text = words.concat();
-    found.push(Problem { level, kind, text });
+    let worse = found.iter().take_while(|problem| problem.level <= level);
+    found.insert(worse.count(), Problem { level, kind, text });
 }
 
 fn collectors(view: &View, found: &mut Vec<Problem>) {
@@ -83,181 +86,130 @@ fn collectors(view: &View, found: &mut Vec<Problem>) {
 }
 
 fn links(view: &View, found: &mut Vec<Problem>) {
-    let mut never = Vec::new();
-    for device in &view.interfaces {
-        let errors = device.history.as_ref().map_or(0.0, |past| past.errors);
+    let mut never = String::new();
+    let mut have = " is configured up and has no carrier.";
+    for device in view.rows(table::INTERFACES) {
+        let name = device.text(interfaces::NAME);
+        let errors = device.number(interfaces::RECENT_ERRORS).unwrap_or(0.0);
         if errors > 0.0 {
             let count = units::count(errors);
-            let errors = if count == "1" { " error" } else { " errors" };
-            push(
-                found,
-                Level::Warning,
-                "errors",
-                &[
-                    &device.name,
-                    ": ",
-                    &count,
-                    errors,
-                    " in the last ten minutes.",
-                ],
-            );
+            let words = if count == "1" { " error" } else { " errors" };
+            let words = [name, ": ", &count, words, " in the last ten minutes."];
+            push(found, Level::Warning, "errors", &words);
         }
-        if device.state.as_deref() != Some(CARRIER_LOST)
-            || view.about.bridges.contains(&device.name)
-        {
+        let lost = device.text(interfaces::STATE) == interfaces::CARRIER_LOST;
+        if !lost || view.about.bridges.iter().any(|bridge| bridge == name) {
             continue;
         }
-        if device.had_carrier == Some(false) {
-            never.push(device.name.as_str());
+        if device.number(interfaces::CARRIER_UPS) == Some(0.0) {
+            if !never.is_empty() {
+                never.push_str(", ");
+                have = " are configured up and have no carrier.";
+            }
+            never.push_str(name);
         } else {
-            push(
-                found,
-                Level::Critical,
-                "carrier",
-                &[&device.name, " is configured up and has lost its carrier."],
-            );
+            let words = [name, " is configured up and has lost its carrier."];
+            push(found, Level::Critical, "carrier", &words);
         }
     }
-    let have = match never.len() {
-        0 => return,
-        1 => " is configured up and has no carrier.",
-        _ => " are configured up and have no carrier.",
-    };
-    push(found, Level::Note, "carrier", &[&never.join(", "), have]);
+    if !never.is_empty() {
+        push(found, Level::Note, "carrier", &[&never, have]);
+    }
 }
 
 fn queues(view: &View, found: &mut Vec<Problem>) {
-    for listener in view.listeners.iter().flatten() {
-        let (Some(limit), Some(ratio)) = (listener.limit, listener.ratio()) else {
+    for row in view.rows(table::LISTENERS) {
+        let (backlog, limit) = (row.number(0), row.number(1));
+        let Some(ratio) = row.number(2).filter(|ratio| *ratio >= BACKLOG) else {
             continue;
         };
-        let full = ratio >= 1.0;
-        if !full && ratio < BACKLOG {
-            continue;
-        }
-        let (level, word) = if full {
-            (Level::Critical, "full")
+        let (level, word) = if ratio >= 1.0 {
+            (Level::Critical, " is full: ")
         } else {
-            (Level::Warning, "nearly full")
+            (Level::Warning, " is nearly full: ")
         };
-        let counts = [listener.backlog, limit].map(units::count);
-        let [backlog, limit] = &counts;
-        push(
-            found,
-            level,
-            "backlog",
-            &[
-                "The accept queue of ",
-                &listener.name(),
-                " is ",
-                word,
-                ": ",
-                backlog,
-                " connections wait, ",
-                limit,
-                " may.",
-            ],
-        );
+        let name = endpoint(row.text(0), row.text(1));
+        let [backlog, limit] = [backlog, limit].map(|count| units::count(count.unwrap_or(0.0)));
+        let words = [
+            "The accept queue of ",
+            &name,
+            word,
+            &backlog,
+            " connections wait, ",
+            &limit,
+            " may.",
+        ];
+        push(found, level, "backlog", &words);
     }
-    let minute = view.tcp.as_ref().and_then(|tcp| tcp.minute);
-    let minute =
-        minute.filter(|(ratio, again)| *ratio > RETRANSMISSIONS && *again >= RETRANSMITTED);
-    if let Some((ratio, _)) = minute {
-        let share = units::percent(ratio);
-        push(
-            found,
-            Level::Warning,
-            "retransmissions",
-            &[
-                &share,
-                " of the TCP segments of the last minute were sent again.",
-            ],
-        );
+    let minute = view.single(read::RETRANSMITTED_IN_A_MINUTE);
+    let minute = minute.filter(|ratio| *ratio > RETRANSMISSIONS);
+    if let Some(ratio) = minute.filter(|_| view.retransmitted >= RETRANSMITTED) {
+        let words = [
+            &units::percent(ratio),
+            " of the TCP segments of the last minute were sent again.",
+        ];
+        push(found, Level::Warning, "retransmissions", &words);
     }
 }
 
 fn supplies(view: &View, found: &mut Vec<Problem>) {
-    let mut push = |level, kind, ratio: Option<f64>, limit: f64, words: &[&str]| {
+    let mut push = |level, kind, ratio: Option<f64>, limit: f64, words: [&str; 5]| {
         if let Some(ratio) = ratio.filter(|ratio| *ratio > limit) {
-            let share = units::percent(ratio);
-            let text = [words.concat().as_str(), ": ", &share, " are in use."].concat();
-            found.push(Problem { level, kind, text });
+            let [a, b, c, d, e] = words;
+            push(
+                found,
+                level,
+                kind,
+                &[a, b, c, d, e, ": ", &units::percent(ratio), " are in use."],
+            );
         }
     };
-    for destination in view.ports.iter().flat_map(|ports| &ports.destinations) {
-        let to = super::endpoint(&destination.address, &destination.port);
-        push(
-            Level::Critical,
-            "ports",
-            destination.ports.ratio(),
-            PORTS,
-            &[
-                "Local ports from ",
-                &destination.source,
-                " to ",
-                &to,
-                " run out",
-            ],
-        );
+    for row in view.rows(table::DESTINATIONS) {
+        let to = endpoint(row.text(0), row.text(1));
+        let words = ["Local ports from ", row.text(2), " to ", &to, " run out"];
+        push(Level::Critical, "ports", row.number(2), PORTS, words);
     }
-    if let Some(conntrack) = view.conntrack {
-        push(
-            Level::Critical,
-            "conntrack",
-            conntrack.ratio(),
-            CONNTRACK,
-            &["The connection tracker's table fills up"],
-        );
-    }
-    for pool in &view.dhcp {
-        push(
-            Level::Warning,
-            "pool",
-            pool.ratio,
-            POOL,
-            &[
-                "Addresses of the DHCP pool ",
-                &pool.pool,
-                " (",
-                &pool.server,
-                ") run out",
-            ],
-        );
+    let words = ["The connection tracker's table fills up", "", "", "", ""];
+    push(
+        Level::Critical,
+        "conntrack",
+        view.single(read::TRACKED_RATIO),
+        CONNTRACK,
+        words,
+    );
+    for row in view.rows(table::POOLS) {
+        let words = [
+            "Addresses of the DHCP pool ",
+            row.text(0),
+            " (",
+            row.text(1),
+            ") run out",
+        ];
+        push(Level::Warning, "pool", row.number(2), POOL, words);
     }
 }
 
 fn names(view: &View, found: &mut Vec<Problem>) {
     for server in &view.unread {
-        push(
-            found,
-            Level::Warning,
-            "dhcp",
-            &[
-                "The lease files of the DHCP server ",
-                server,
-                " cannot be read.",
-            ],
-        );
+        let words = [
+            "The lease files of the DHCP server ",
+            server,
+            " cannot be read.",
+        ];
+        push(found, Level::Warning, "dhcp", &words);
     }
-    for record in view.dns.iter().filter(|record| !record.valid) {
-        let reason = record
-            .reason
-            .as_deref()
-            .unwrap_or("unknown")
-            .replace('_', " ");
-        push(
-            found,
-            Level::Critical,
-            "dns",
-            &[
+    for row in view.rows(table::RECORDS) {
+        if row.number(0) == Some(0.0) {
+            let words = [
                 "The DNS record ",
-                &record.name,
+                row.text(0),
                 " ",
-                &record.kind,
+                row.text(1),
                 " is not as it should be: ",
-                &reason,
+                row.text(2),
                 ".",
-            ],
-        );
+            ];
+            push(found, Level::Critical, "dns", &words);
+        }
     }
 }

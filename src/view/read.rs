@@ -1,43 +1,107 @@
 //! A scrape's batch as a [`View`]: family by family, by their names in /metrics.
 
+use std::cmp::Ordering;
+
 use crate::metric::Batch;
 use crate::sampler::Sampler;
 
 use super::About;
-use super::Destination;
-use super::Listener;
-use super::Peer;
-use super::Peers;
-use super::Pool;
-use super::Ports;
-use super::Record;
-use super::Tcp;
-use super::Use;
 use super::View;
 use super::interfaces;
+use super::table;
+use super::table::Row;
+use super::table::Rows;
+use super::table::Table;
+
+/// The families without labels, and their keys in the JSON; without a family, what is computed.
+pub(super) const SINGLES: [(&str, &str); 9] = [
+    ("weir_tcp_retransmission_ratio", "retransmission_ratio"),
+    ("", "retransmission_ratio_in_one_minute"),
+    ("ephemeral_ports_used", "used"),
+    ("ephemeral_ports_total", "total"),
+    ("ephemeral_ports_usage_ratio", "usage_ratio"),
+    ("weir_ephemeral_ports_reserved", "reserved"),
+    ("node_nf_conntrack_entries", "entries"),
+    ("node_nf_conntrack_entries_limit", "limit"),
+    ("", "usage_ratio"),
+];
+
+/// Places in [`SINGLES`].
+pub(super) const RETRANSMITTED: usize = 0;
+pub(super) const RETRANSMITTED_IN_A_MINUTE: usize = 1;
+pub(super) const PORTS_USED: usize = 2;
+pub(super) const PORTS: usize = 3;
+pub(super) const PORTS_RATIO: usize = 4;
+const PORTS_RESERVED: usize = 5;
+pub(super) const TRACKED: usize = 6;
+pub(super) const TRACKED_LIMIT: usize = 7;
+pub(super) const TRACKED_RATIO: usize = 8;
 
 /// The most peers that are shown in each direction.
 const PEERS: usize = 10;
+
 pub(super) fn view(about: About, batch: &Batch, sampler: &Sampler) -> View {
+    let rows = |table: Table| Rows::read(table, batch).map_or_else(Vec::new, |rows| rows.rows);
     let (interfaces, interfaces_left_out) = interfaces::read(batch, sampler);
-    let (listeners, listeners_left_out) = listeners(batch);
-    let (dhcp, unread) = dhcp(batch);
-    let conntrack = value(batch, "node_nf_conntrack_entries");
-    let conntrack = conntrack.zip(value(batch, "node_nf_conntrack_entries_limit"));
+    let mut singles = SINGLES.map(|(family, _)| value(batch, family));
+    let minute = sampler.retransmissions();
+    let of = |place: usize| singles.get(place).copied().flatten();
+    let ratio = of(TRACKED).zip(of(TRACKED_LIMIT).filter(|limit| *limit > 0.0));
+    let available = of(PORTS).unwrap_or(0.0) - of(PORTS_RESERVED).unwrap_or(0.0);
+    for (place, value) in [
+        (RETRANSMITTED_IN_A_MINUTE, minute.map(|(ratio, _)| ratio)),
+        (TRACKED_RATIO, ratio.map(|(entries, limit)| entries / limit)),
+    ] {
+        if let Some(single) = singles.get_mut(place) {
+            *single = value;
+        }
+    }
+    let mut destinations = rows(table::DESTINATIONS);
+    for row in &mut destinations {
+        row.set(1, Some(available));
+        row.ratio(0, 1, 2);
+    }
+    let mut states = rows(table::STATES);
+    states.retain(|row| !row.text(0).ends_with("_bytes"));
+    let mut pools = rows(table::POOLS);
+    // What is in no pool, where nothing is outside of the pools.
+    pools.retain(|row| !row.text(0).is_empty() || row.number(0).unwrap_or(0.0) > 0.0);
+    let (mut listens, mut left_out) = (false, 0.0);
+    each(batch, "weir_source_info", &mut |labels, _| {
+        listens |= label(labels, "collector") == "listeners" && label(labels, "source") != "absent";
+    });
+    each(batch, "weir_series_left_out", &mut |labels, count| {
+        if label(labels, "collector") == "listeners" {
+            left_out = count;
+        }
+    });
+    let mut unread = Vec::new();
+    each(batch, "weir_dhcp_success", &mut |labels, value| {
+        if value == 0.0 {
+            unread.push(label(labels, "server"));
+        }
+    });
+    let listeners = listeners(rows(table::LISTENERS));
     View {
         about,
         problems: Vec::new(),
-        interfaces,
+        listens: listens || !listeners.is_empty(),
+        connects: value(batch, "weir_connections").is_some(),
+        tables: [
+            interfaces,
+            states,
+            destinations,
+            listeners,
+            largest(rows(table::INPUT)),
+            largest(rows(table::OUTPUT)),
+            pools,
+            records(batch),
+        ],
+        singles,
         interfaces_left_out,
-        tcp: tcp(batch, sampler),
-        ports: ports(batch),
-        listeners,
-        listeners_left_out,
-        peers: peers(batch),
-        conntrack: conntrack.map(|(used, limit)| Use { used, limit }),
-        dhcp,
+        listeners_left_out: usize::try_from(whole(left_out)).unwrap_or(usize::MAX),
+        retransmitted: minute.map_or(0.0, |(_, count)| count),
         unread,
-        dns: dns(batch),
     }
 }
 
@@ -102,196 +166,59 @@ pub(super) fn whole(value: f64) -> u64 {
     value as u64
 }
 
-fn tcp(batch: &Batch, sampler: &Sampler) -> Option<Tcp> {
-    let mut tcp = Tcp {
-        retransmission_ratio: value(batch, "weir_tcp_retransmission_ratio"),
-        ..Tcp::default()
-    };
-    each(batch, "node_tcp_connection_states", &mut |labels, value| {
-        let state = label(labels, "state");
-        if !state.ends_with("_bytes") {
-            tcp.states.push((state, value));
+/// Those on which somebody waits come first, the fuller ones before others.
+fn listeners(rows: Vec<Row>) -> Vec<Row> {
+    let mut sorted: Vec<Row> = Vec::with_capacity(rows.len());
+    let fullness = |row: &Row| row.number(2).unwrap_or(0.0);
+    let waiting = |row: &Row| row.number(0) > Some(0.0);
+    let mut count = 0;
+    for mut row in rows {
+        row.ratio(0, 1, 2);
+        let mut at = sorted.len();
+        if waiting(&row) {
+            let before = sorted.iter().take(count);
+            at = before
+                .take_while(|other| fullness(other) >= fullness(&row))
+                .count();
+            count += 1;
         }
-    });
-    tcp.minute = sampler.retransmissions();
-    (!tcp.states.is_empty() || tcp.retransmission_ratio.is_some()).then_some(tcp)
-}
-
-fn ports(batch: &Batch) -> Option<Ports> {
-    let used = value(batch, "ephemeral_ports_used")?;
-    let limit = value(batch, "ephemeral_ports_total")?;
-    let reserved = value(batch, "weir_ephemeral_ports_reserved").unwrap_or(0.0);
-    let mut destinations = Vec::new();
-    each(
-        batch,
-        "weir_ephemeral_ports_destination_used",
-        &mut |labels, used| {
-            destinations.push(Destination {
-                source: label(labels, "src_ip"),
-                address: label(labels, "dest_ip"),
-                port: label(labels, "dest_port"),
-                ports: Use {
-                    used,
-                    limit: limit - reserved,
-                },
-            });
-        },
-    );
-    Some(Ports {
-        all: Use { used, limit },
-        reserved,
-        destinations,
-    })
-}
-
-/// The listeners, those whose queues are fuller first, and how many there are beyond.
-fn listeners(batch: &Batch) -> (Option<Vec<Listener>>, usize) {
-    let mut found: Vec<Listener> = Vec::new();
-    each(batch, "weir_listener_backlog", &mut |labels, backlog| {
-        found.push(Listener {
-            address: label(labels, "address"),
-            port: label(labels, "port"),
-            backlog,
-            limit: None,
-        });
-    });
-    let mut next = 0;
-    each(
-        batch,
-        "weir_listener_backlog_limit",
-        &mut |labels, limit| {
-            let (address, port) = (label(labels, "address"), label(labels, "port"));
-            let mut rest = found.iter_mut().enumerate().skip(next);
-            let row = rest.find(|(_, row)| row.address == address && row.port == port);
-            if let Some((at, row)) = row {
-                next = at + 1;
-                row.limit = Some(limit);
-            }
-        },
-    );
-    let (mut waiting, idle): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|row| row.backlog > 0.0);
-    let fullness = |row: &Listener| row.ratio().unwrap_or(0.0);
-    waiting.sort_by(|left, right| fullness(right).total_cmp(&fullness(left)));
-    waiting.extend(idle);
-    let mut ran = false;
-    let mut left_out = 0.0;
-    each(batch, "weir_source_info", &mut |labels, _| {
-        ran |= label(labels, "collector") == "listeners" && label(labels, "source") != "absent";
-    });
-    each(batch, "weir_series_left_out", &mut |labels, count| {
-        if label(labels, "collector") == "listeners" {
-            left_out = count;
-        }
-    });
-    let left_out = usize::try_from(whole(left_out)).unwrap_or(usize::MAX);
-    ((ran || !waiting.is_empty()).then_some(waiting), left_out)
-}
-
-fn peers(batch: &Batch) -> Option<Peers> {
-    value(batch, "weir_connections")?;
-    Some(Peers {
-        input: largest(batch, "network_connections_input_total", "src_ip"),
-        output: largest(batch, "network_connections_output_total", "dest_ip"),
-    })
+        sorted.insert(at, row);
+    }
+    sorted
 }
 
 /// The peers with the most connections, whatever the local address.
-fn largest(batch: &Batch, family: &str, side: &str) -> Vec<Peer> {
-    let mut found: Vec<Peer> = Vec::new();
-    each(batch, family, &mut |labels, connections| {
-        found.push(Peer {
-            address: label(labels, side),
-            name: label(labels, "peer_hostname"),
-            connections,
-        });
-    });
-    found.sort_by(|left, right| left.address.cmp(&right.address));
-    found.dedup_by(|later, first| {
-        let same = later.address == first.address;
+fn largest(mut rows: Vec<Row>) -> Vec<Row> {
+    // One sort serves both orders.
+    let sort =
+        |rows: &mut Vec<Row>, order: fn(&Row, &Row) -> Ordering| rows.sort_unstable_by(order);
+    sort(&mut rows, |left, right| left.text(0).cmp(right.text(0)));
+    rows.dedup_by(|later, first| {
+        let same = later.text(0) == first.text(0);
         if same {
-            first.connections += later.connections;
+            first.add(0, later.number(0).unwrap_or(0.0));
         }
         same
     });
-    found.sort_by(|left, right| right.connections.total_cmp(&left.connections));
-    found.truncate(PEERS);
-    found
+    sort(&mut rows, |left, right| {
+        let [left_count, right_count] = [left, right].map(|row| row.number(0).unwrap_or(0.0));
+        let more = right_count.total_cmp(&left_count);
+        more.then_with(|| left.text(0).cmp(right.text(0)))
+    });
+    rows.truncate(PEERS);
+    rows
 }
 
-fn dhcp(batch: &Batch) -> (Vec<Pool>, Vec<String>) {
-    let mut pools: Vec<Pool> = Vec::new();
-    let mut row = |labels: &str, change: &mut dyn FnMut(&mut Pool)| {
-        let (server, pool) = (label(labels, "server"), label(labels, "pool"));
-        let same = |row: &&mut Pool| row.server == server && row.pool == pool;
-        if let Some(found) = pools.iter_mut().find(same) {
-            return change(found);
-        }
-        let mut made = Pool {
-            server,
-            pool,
-            leases: 0.0,
-            addresses: None,
-            ratio: None,
-        };
-        change(&mut made);
-        pools.push(made);
-    };
-    each(batch, "weir_dhcp_pool_addresses", &mut |labels, value| {
-        row(labels, &mut |pool| pool.addresses = Some(value));
-    });
-    each(batch, "weir_dhcp_pool_usage_ratio", &mut |labels, value| {
-        row(labels, &mut |pool| pool.ratio = Some(value));
-    });
-    each(batch, "weir_dhcp_leases", &mut |labels, value| {
-        if ["active", "static"].contains(&&*label(labels, "state")) {
-            row(labels, &mut |pool| pool.leases += value);
-        }
-    });
-    // What is in no pool, where nothing is outside of the pools.
-    pools.retain(|pool| !pool.pool.is_empty() || pool.leases > 0.0);
-    let mut unread = Vec::new();
-    each(batch, "weir_dhcp_success", &mut |labels, value| {
-        if value == 0.0 {
-            unread.push(label(labels, "server"));
-        }
-    });
-    (pools, unread)
-}
-
-fn dns(batch: &Batch) -> Vec<Record> {
-    let mut records: Vec<Record> = Vec::new();
-    each(batch, "weir_dns_record_valid", &mut |labels, value| {
-        records.push(Record {
-            name: label(labels, "name"),
-            kind: label(labels, "type"),
-            valid: value == 1.0,
-            reason: None,
-            ttl: None,
-        });
-    });
-    let mut row = |labels: &str, change: &mut dyn FnMut(&mut Record)| {
-        let (name, kind) = (label(labels, "name"), label(labels, "type"));
-        let same = |row: &&mut Record| row.name == name && row.kind == kind;
-        if let Some(found) = records.iter_mut().find(same) {
-            change(found);
-        }
+fn records(batch: &Batch) -> Vec<Row> {
+    let Some(mut rows) = Rows::read(table::RECORDS, batch) else {
+        return Vec::new();
     };
     each(batch, "weir_dns_record_status", &mut |labels, value| {
         if value == 1.0 {
-            row(labels, &mut |record| {
-                record.reason = Some(label(labels, "reason"));
-            });
+            rows.of(labels, &mut |row| row.tell(2, label(labels, "reason")));
         }
     });
-    each(
-        batch,
-        "weir_dns_record_ttl_seconds",
-        &mut |labels, value| {
-            row(labels, &mut |record| record.ttl = Some(value));
-        },
-    );
-    records
+    rows.rows
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! The page's sections. One whose collector is switched off, or found nothing to measure, is not there; one whose collector
 //! failed says so, and shows no number.
 
-use super::Listener;
-use super::Peer;
 use super::View;
 use super::devices;
 use super::endpoint;
@@ -13,67 +11,98 @@ use super::problems::CONNTRACK;
 use super::problems::POOL;
 use super::problems::PORTS;
 use super::problems::RETRANSMISSIONS;
+use super::read;
+use super::table;
+use super::table::Row;
+use super::table::SPECS;
+use super::table::Table;
 
-/// The most listeners and destinations that are not folded away.
+/// The most rows of a list that are not folded away.
 const ROWS: usize = 6;
+/// The most listeners on which somebody waits that are not.
+const WAITING: usize = 20;
 
 pub(super) fn write(html: &mut Html, view: &View) {
     tiles(html, view);
     devices::write(html, view);
     html.raw("<div class=\"cards\">\n");
-    tcp(html, view);
-    ports(html, view);
-    listeners(html, view);
-    peers(html, view);
-    dhcp(html, view);
-    dns(html, view);
+    states(html, view);
+    for section in &SECTIONS {
+        section.write(html, view);
+    }
     collectors(html, view);
     html.raw("</div>\n");
 }
 
-/// The four numbers that tell most.
+/// A number that tells much, what it is of, and how full that is.
+struct Tile {
+    title: &'static str,
+    within: &'static str,
+    value: (&'static str, Unit, usize),
+    of: &'static str,
+    limit: Option<(&'static str, usize)>,
+    bar: (&'static str, usize, f64),
+}
+
+const TILES: [Tile; 3] = [
+    Tile {
+        title: "Retransmitted",
+        within: "tcp",
+        value: ("retransmission_ratio", Unit::Percent, read::RETRANSMITTED),
+        of: "of segments sent",
+        limit: None,
+        bar: (
+            "retransmission_ratio_in_one_minute",
+            read::RETRANSMITTED_IN_A_MINUTE,
+            RETRANSMISSIONS,
+        ),
+    },
+    Tile {
+        title: "Ephemeral ports",
+        within: "ports",
+        value: ("used", Unit::Count, read::PORTS_USED),
+        of: "of ",
+        limit: Some(("total", read::PORTS)),
+        bar: ("usage_ratio", read::PORTS_RATIO, PORTS),
+    },
+    Tile {
+        title: "Connections tracked",
+        within: "conntrack",
+        value: ("entries", Unit::Count, read::TRACKED),
+        of: "of ",
+        limit: Some(("limit", read::TRACKED_LIMIT)),
+        bar: ("usage_ratio", read::TRACKED_RATIO, CONNTRACK),
+    },
+];
+
 fn tiles(html: &mut Html, view: &View) {
     html.raw("<div class=\"tiles\">\n");
-    if let Some(tcp) = &view.tcp {
-        if let Some((_, count)) = tcp.states.iter().find(|(state, _)| state == "established") {
-            html.within("tcp.states", None);
-            tile(html, "TCP connections").value("established", Unit::Count, Some(*count));
-            html.raw("<small>established</small></div>\n");
+    let states = view.rows(table::STATES);
+    if let Some(row) = states.iter().find(|row| row.text(0) == "established") {
+        html.within("tcp.states", None);
+        html.raw("<div><h2>TCP connections</h2>");
+        html.value("established", Unit::Count, row.number(0));
+        html.raw("<small>established</small></div>\n");
+    }
+    for tile in &TILES {
+        let (key, unit, place) = tile.value;
+        let value = view.single(place);
+        // Of segments there is no share while none are sent, and that is told.
+        if value.is_none() && (tile.within != "tcp" || states.is_empty()) {
+            continue;
         }
-        html.within("tcp", None);
-        let ratio = tcp.retransmission_ratio;
-        tile(html, "Retransmitted").value("retransmission_ratio", Unit::Percent, ratio);
-        html.raw("<small>of segments sent</small>");
-        html.bar(
-            "retransmission_ratio_in_one_minute",
-            Some(tcp.minute.map_or(0.0, |(ratio, _)| ratio)),
-            RETRANSMISSIONS,
-        );
-        html.raw("</div>\n");
-    }
-    if let Some(ports) = &view.ports {
-        html.within("ports", None);
-        tile(html, "Ephemeral ports").value("used", Unit::Count, Some(ports.all.used));
-        html.raw("<small>of ")
-            .value("total", Unit::Count, Some(ports.all.limit));
+        html.within(tile.within, None);
+        html.raw("<div><h2>").raw(tile.title).raw("</h2>");
+        html.value(key, unit, value).raw("<small>").raw(tile.of);
+        if let Some((key, place)) = tile.limit {
+            html.value(key, Unit::Count, view.single(place));
+        }
         html.raw("</small>");
-        html.bar("usage_ratio", ports.all.ratio(), PORTS);
-        html.raw("</div>\n");
-    }
-    if let Some(found) = view.conntrack {
-        html.within("conntrack", None);
-        tile(html, "Connections tracked").value("entries", Unit::Count, Some(found.used));
-        html.raw("<small>of ")
-            .value("limit", Unit::Count, Some(found.limit));
-        html.raw("</small>");
-        html.bar("usage_ratio", found.ratio(), CONNTRACK);
+        let (key, place, limit) = tile.bar;
+        html.bar(key, Some(view.single(place).unwrap_or(0.0)), limit);
         html.raw("</div>\n");
     }
     html.raw("</div>\n");
-}
-
-fn tile<'a>(html: &'a mut Html, title: &'static str) -> &'a mut Html {
-    html.raw("<div><h2>").raw(title).raw("</h2>")
 }
 
 /// Opens a section; says why a collector of it failed.
@@ -97,255 +126,198 @@ pub(super) fn left_out(html: &mut Html, count: usize) {
     }
 }
 
-fn tcp(html: &mut Html, view: &View) {
-    let states = view
-        .tcp
-        .as_ref()
-        .map(|tcp| tcp.states.as_slice())
-        .unwrap_or_default();
+fn states(html: &mut Html, view: &View) {
+    let states = view.rows(table::STATES);
     if states.is_empty() && view.error("tcpstat").is_none() {
         return;
     }
     open(html, view, "TCP sockets", &["tcpstat"]);
     html.raw("<dl class=\"states\">\n");
     html.within("tcp.states", None);
-    for (state, count) in states {
-        html.raw("<div><dt>")
-            .text(&state.replace('_', " "))
-            .raw("</dt><dd>");
-        html.value(state, Unit::Count, Some(*count))
-            .raw("</dd></div>\n");
+    for row in states {
+        html.raw("<div><dt>").text(&row.text(0).replace('_', " "));
+        html.raw("</dt><dd>")
+            .value(row.text(0), Unit::Count, row.number(0));
+        html.raw("</dd></div>\n");
     }
     html.raw("</dl>\n");
     close(html);
 }
 
-/// Shows some rows and folds the others away.
-fn folded(
-    html: &mut Html,
-    id: &'static str,
-    words: &'static str,
-    (shown, all): (usize, usize),
-    row: &mut dyn FnMut(&mut Html, usize),
-) {
-    let mut table = |html: &mut Html, from: usize, to: usize| {
-        html.raw("<table>\n");
-        for place in from..to {
-            row(html, place);
+/// A section of lists.
+struct Section {
+    title: &'static str,
+    collector: &'static str,
+    /// What there is, each list with its headline.
+    lists: &'static [(Table, &'static str)],
+    /// What is said where there is nothing; where that is nothing, the section is not there.
+    empty: &'static str,
+    measured: fn(&View) -> bool,
+}
+
+const SECTIONS: [Section; 5] = [
+    Section {
+        title: "Ephemeral ports by destination",
+        collector: "ephemeral_ports",
+        lists: &[(table::DESTINATIONS, "")],
+        empty: "<p>No connection uses one.</p>\n",
+        measured: |view| view.single(read::PORTS_USED).is_some(),
+    },
+    Section {
+        title: "Listeners and their accept queues",
+        collector: "listeners",
+        lists: &[(table::LISTENERS, "")],
+        empty: "<p>Nothing listens.</p>\n",
+        measured: |view| view.listens,
+    },
+    Section {
+        title: "Peers",
+        collector: "connections",
+        lists: &[
+            (table::INPUT, "<h3>Connected to this machine</h3>\n"),
+            (table::OUTPUT, "<h3>Connected to from here</h3>\n"),
+        ],
+        empty: "<p>Nobody is connected.</p>\n",
+        measured: |view| view.connects,
+    },
+    Section {
+        title: "DHCP leases",
+        collector: "dhcp",
+        lists: &[(table::POOLS, "")],
+        empty: "",
+        measured: |_| false,
+    },
+    Section {
+        title: "DNS records",
+        collector: "dns",
+        lists: &[(table::RECORDS, "")],
+        empty: "",
+        measured: |_| false,
+    },
+];
+
+impl Section {
+    fn write(&self, html: &mut Html, view: &View) {
+        let none = self
+            .lists
+            .iter()
+            .all(|(table, _)| view.rows(*table).is_empty());
+        let measured = (self.measured)(view);
+        if none && !measured && view.error(self.collector).is_none() {
+            return;
         }
-        html.raw("</table>\n");
+        open(html, view, self.title, &[self.collector]);
+        if none && measured {
+            html.raw(self.empty);
+        }
+        for (table, headline) in self.lists {
+            let rows = view.rows(*table);
+            if !rows.is_empty() {
+                html.raw(headline);
+                list(html, *table, rows);
+            }
+        }
+        if self.collector == "listeners" {
+            left_out(html, view.listeners_left_out);
+        }
+        close(html);
+    }
+}
+
+/// Shows some rows and folds the others away.
+fn list(html: &mut Html, table: Table, rows: &[Row]) {
+    let Some(spec) = SPECS.get(table) else { return };
+    let waiting = rows.iter().filter(|row| row.number(0) > Some(0.0)).count();
+    let shown = match table {
+        table::LISTENERS => waiting.clamp(ROWS, WAITING),
+        table::POOLS | table::RECORDS => WAITING,
+        _ => ROWS,
     };
     // A fold that holds one row takes as much room as the row.
-    let shown = if all <= shown + 1 { all } else { shown };
-    if shown > 0 {
-        table(html, 0, shown);
-    }
-    if shown < all {
-        html.raw("<details id=\"")
-            .raw(id)
-            .raw("\"><summary>")
-            .text(&(all - shown).to_string());
-        html.raw(words).raw("</summary>\n");
-        table(html, shown, all);
-        html.raw("</details>\n");
-    }
-}
-
-fn ports(html: &mut Html, view: &View) {
-    let rows = view
-        .ports
-        .as_ref()
-        .map(|ports| ports.destinations.as_slice());
-    let rows = rows.unwrap_or_default();
-    if view.ports.is_none() && view.error("ephemeral_ports").is_none() {
-        return;
-    }
-    open(
-        html,
-        view,
-        "Ephemeral ports by destination",
-        &["ephemeral_ports"],
-    );
-    if rows.is_empty() && view.ports.is_some() {
-        html.raw("<p>No connection uses one.</p>\n");
-    }
-    folded(
-        html,
-        "destinations",
-        " more destinations",
-        (ROWS, rows.len()),
-        &mut |html, place| {
-            let Some(row) = rows.get(place) else { return };
-            html.within("ports.destinations", Some(place));
-            html.raw("<tr><td>")
-                .text(&endpoint(&row.address, &row.port));
-            html.raw("<small>from ").text(&row.source).raw("</small>");
-            html.bar("usage_ratio", row.ports.ratio(), PORTS);
-            html.raw("</td><td>")
-                .value("used", Unit::Count, Some(row.ports.used))
-                .raw("</td></tr>\n");
-        },
-    );
-    close(html);
-}
-
-fn listeners(html: &mut Html, view: &View) {
-    let rows = view.listeners.as_deref().unwrap_or_default();
-    if view.listeners.is_none() && view.error("listeners").is_none() {
-        return;
-    }
-    open(
-        html,
-        view,
-        "Listeners and their accept queues",
-        &["listeners"],
-    );
-    if rows.is_empty() && view.listeners.is_some() {
-        html.raw("<p>Nothing listens.</p>\n");
-    }
-    let waiting = rows.iter().filter(|row| row.backlog > 0.0).count();
-    // All on which somebody waits, but not more than are looked at.
-    let shown = waiting.clamp(ROWS, 20);
-    folded(
-        html,
-        "listeners",
-        " more",
-        (shown, rows.len()),
-        &mut |html, place| {
-            if let Some(row) = rows.get(place) {
-                listener(html, place, row);
-            }
-        },
-    );
-    left_out(html, view.listeners_left_out);
-    close(html);
-}
-
-fn listener(html: &mut Html, place: usize, row: &Listener) {
-    html.within("listeners", Some(place));
-    html.raw("<tr><td>").text(&row.name());
-    if row.backlog > 0.0 {
-        html.bar("usage_ratio", row.ratio(), BACKLOG);
-    }
-    html.raw("</td><td>")
-        .value("backlog", Unit::Count, Some(row.backlog));
-    if row.limit.is_some() {
-        html.raw("<small>of ")
-            .value("limit", Unit::Count, row.limit)
-            .raw("</small>");
-    }
-    html.raw("</td></tr>\n");
-}
-
-fn peers(html: &mut Html, view: &View) {
-    if view.peers.is_none() && view.error("connections").is_none() {
-        return;
-    }
-    open(html, view, "Peers", &["connections"]);
-    if let Some(peers) = &view.peers {
-        for (list, id, rows, title) in [
-            (
-                "peers.input",
-                "input",
-                &peers.input,
-                "Connected to this machine",
-            ),
-            (
-                "peers.output",
-                "output",
-                &peers.output,
-                "Connected to from here",
-            ),
-        ] {
-            if !rows.is_empty() {
-                html.raw("<h3>").raw(title).raw("</h3>\n");
-            }
-            folded(html, id, " more", (ROWS, rows.len()), &mut |html, place| {
-                if let Some(row) = rows.get(place) {
-                    html.within(list, Some(place));
-                    peer(html, row);
-                }
-            });
-        }
-        if peers.input.is_empty() && peers.output.is_empty() {
-            html.raw("<p>Nobody is connected.</p>\n");
-        }
-    }
-    close(html);
-}
-
-fn peer(html: &mut Html, row: &Peer) {
-    html.raw("<tr><td>");
-    if row.name.is_empty() {
-        html.text(&row.address);
+    let shown = if rows.len() <= shown + 1 {
+        rows.len()
     } else {
-        html.text(&row.name);
-        html.raw("<small>").text(&row.address).raw("</small>");
+        shown
+    };
+    html.raw("<table>\n");
+    for (place, found) in rows.iter().enumerate() {
+        if place == shown {
+            html.raw("</table>\n<details id=\"")
+                .raw(spec.list.rsplit('.').next().unwrap_or_default());
+            html.raw("\"><summary>")
+                .text(&(rows.len() - shown).to_string());
+            html.raw(" more</summary>\n<table>\n");
+        }
+        html.within(spec.list, Some(place));
+        row(html, table, found);
+    }
+    html.raw(if shown < rows.len() {
+        "</table>\n</details>\n"
+    } else {
+        "</table>\n"
+    });
+}
+
+fn row(html: &mut Html, table: Table, row: &Row) {
+    let [first, second, third] = [0, 1, 2].map(|place| row.text(place));
+    let end = endpoint(first, second);
+    let (from, main, sub) = match table {
+        table::DESTINATIONS => ("from ", end.as_str(), third),
+        table::LISTENERS => ("", end.as_str(), ""),
+        table::POOLS if first.is_empty() => ("", "in no pool", second),
+        table::POOLS | table::RECORDS => ("", first, second),
+        // Peers: the name, where there is one.
+        _ if second.is_empty() => ("", first, ""),
+        _ => ("", second, first),
+    };
+    html.raw("<tr><td>").text(main);
+    if !sub.is_empty() {
+        html.raw("<small>").raw(from).text(sub).raw("</small>");
+    }
+    let bar = match table {
+        table::DESTINATIONS => Some(PORTS),
+        table::LISTENERS if row.number(0) > Some(0.0) => Some(BACKLOG),
+        table::POOLS => Some(POOL),
+        _ => None,
+    };
+    if let Some(limit) = bar {
+        html.bar("usage_ratio", row.number(2), limit);
     }
     html.raw("</td><td>");
-    html.value("connections", Unit::Count, Some(row.connections));
-    html.raw("</td></tr>\n");
-}
-
-fn dhcp(html: &mut Html, view: &View) {
-    if view.dhcp.is_empty() && view.error("dhcp").is_none() {
-        return;
-    }
-    open(html, view, "DHCP leases", &["dhcp"]);
-    html.raw("<table>\n");
-    for (place, row) in view.dhcp.iter().enumerate() {
-        html.within("dhcp", Some(place));
-        html.raw("<tr><td>");
-        html.text(if row.pool.is_empty() {
-            "in no pool"
-        } else {
-            &row.pool
-        });
-        html.raw("<small>").text(&row.server).raw("</small>");
-        html.bar("usage_ratio", row.ratio, POOL);
-        html.raw("</td><td>")
-            .value("leases", Unit::Count, Some(row.leases));
-        if row.addresses.is_some() {
-            html.raw("<small>of ")
-                .value("addresses", Unit::Count, row.addresses)
-                .raw("</small>");
-        }
-        html.raw("</td></tr>\n");
-    }
-    html.raw("</table>\n");
-    close(html);
-}
-
-fn dns(html: &mut Html, view: &View) {
-    if view.dns.is_empty() && view.error("dns").is_none() {
-        return;
-    }
-    open(html, view, "DNS records", &["dns"]);
-    html.raw("<table>\n");
-    for (place, row) in view.dns.iter().enumerate() {
-        html.within("dns", Some(place));
-        html.raw("<tr><td>")
-            .text(&row.name)
-            .raw(" <small>")
-            .text(&row.kind);
-        html.raw("</small></td><td>");
-        if row.valid {
-            html.raw("valid");
-        } else {
-            let reason = row.reason.as_deref().unwrap_or("invalid").replace('_', " ");
+    let keys = SPECS
+        .get(table)
+        .into_iter()
+        .flat_map(|spec| spec.number_keys());
+    let mut keys = keys.enumerate();
+    if table == table::RECORDS {
+        if row.number(0) == Some(0.0) {
             html.raw("<span class=\"failed\">")
-                .text(&reason)
+                .text(third)
                 .raw("</span>");
+        } else {
+            html.raw("valid");
         }
-        if row.ttl.is_some() {
+        if let Some((place, key)) = keys
+            .nth(1)
+            .filter(|(place, _)| row.number(*place).is_some())
+        {
             html.raw("<small>TTL ")
-                .value("ttl_seconds", Unit::Seconds, row.ttl)
+                .value(key, Unit::Seconds, row.number(place))
                 .raw("</small>");
         }
-        html.raw("</td></tr>\n");
+    } else if let Some((place, key)) = keys.next() {
+        html.value(key, Unit::Count, row.number(place));
+        let limited = [table::LISTENERS, table::POOLS].contains(&table);
+        if let Some((place, key)) = keys
+            .next()
+            .filter(|(place, _)| limited && row.number(*place).is_some())
+        {
+            html.raw("<small>of ")
+                .value(key, Unit::Count, row.number(place))
+                .raw("</small>");
+        }
     }
-    html.raw("</table>\n");
-    close(html);
+    html.raw("</td></tr>\n");
 }
 
 fn collectors(html: &mut Html, view: &View) {
