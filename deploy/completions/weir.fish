@@ -2,7 +2,7 @@
 
 complete -c weir -f
 complete -c weir -l web.listen-address -x -d 'Where to listen'
-complete -c weir -l web.config.file -x -d 'Who may connect'
+complete -c weir -l web.config.file -r -F -d 'Who may connect'
 complete -c weir -l web.telemetry-path -x -d 'Path of the metrics'
 complete -c weir -l web.cors-origin -x -d 'Origin whose pages may read the answers in a browser'
 complete -c weir -l web.disable-compression -d 'Never answer with gzip'
@@ -26,7 +26,7 @@ complete -c weir -l companion -d 'node_exporter runs here too'
 complete -c weir -l config.file -r -F -d 'A YAML file with flags\' names, without dashes, and their values'
 complete -c weir -l check-config -d 'Check flags and file, print what is wrong, and exit'
 complete -c weir -l once -d 'Print the metrics to standard output and exit'
-complete -c weir -l sandbox -x -d 'Whether to give up rights that are not needed once the sockets are open'
+complete -c weir -l sandbox -x -a 'auto off require' -d 'Whether to give up rights that are not needed once the sockets are open'
 complete -c weir -l user -x -d 'Whom to become once the sockets are open, when started as root'
 complete -c weir -l log.level -x -a 'debug info warn error' -d 'The least severe lines to log'
 complete -c weir -l log.format -x -a 'logfmt json' -d 'How to log'

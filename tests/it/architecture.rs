@@ -122,7 +122,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // A lease file on another machine is read by a probe.
     (
         "leases",
-        &["config", "database", "files", "parse", "probes"],
+        &["config", "database", "files", "parse", "probes", "seldom"],
     ),
     // Only with the cargo feature sqlite. What is no regular file is not opened.
     ("database", &["files"]),
