@@ -20,6 +20,10 @@ const NAME: usize = 255;
 /// was just being written anew.
 const REMEMBERED: i64 = 600;
 
+/// For how long, in seconds, it may also have been renewed meanwhile: the look after the next one at the latest sees the file
+/// whole.
+const REWRITTEN: i64 = 10;
+
 /// What an address is to its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -236,7 +240,7 @@ impl Issued {
             if !entry.is_held(now) {
                 continue;
             }
-            let back = self.take_back(entry);
+            let back = self.take_back(entry, now);
             let known = match before.filter(|before| before.is_held(looked)) {
                 Some(before) => before.client == entry.client,
                 None => back,
@@ -247,8 +251,8 @@ impl Issued {
         self.remember(vanished);
     }
 
-    /// Whether a lease had vanished and is back unchanged; it is forgotten then.
-    fn take_back(&mut self, entry: &Entry) -> bool {
+    /// Whether a lease had vanished and is back unchanged, or soon; it is forgotten then.
+    fn take_back(&mut self, entry: &Entry, now: i64) -> bool {
         let place = entry.place();
         let found = self
             .vanished
@@ -256,7 +260,9 @@ impl Issued {
         let gone = found.ok().and_then(|at| self.vanished.get_mut(at));
         gone.is_some_and(|gone| {
             let before = std::mem::replace(&mut gone.at, i64::MIN);
-            before != i64::MIN && gone.client == entry.client && gone.expires == entry.expires
+            before != i64::MIN
+                && gone.client == entry.client
+                && (gone.expires == entry.expires || now - before < REWRITTEN)
         })
     }
 
@@ -276,122 +282,4 @@ impl Issued {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::parse::leases_dnsmasq;
-
-    fn table(text: &str) -> Table {
-        let mut table = Table::default();
-        leases_dnsmasq::leases(text.as_bytes(), &mut |lease| {
-            table.take(&lease.expect("a lease"));
-        })
-        .expect("leases");
-        table.finish();
-        table
-    }
-
-    #[test]
-    fn the_last_entry_of_an_address_counts() {
-        let table =
-            table("9 02 10.0.0.2 old *\n9 03 10.0.0.1 a *\n7 04 10.0.0.2 new *\n9 05 ::1 b *\n");
-        let shown: Vec<_> = table
-            .entries()
-            .iter()
-            .map(|entry| format!("{} {} {}", entry.address, entry.expires, table.name(entry)))
-            .collect();
-        assert_eq!(shown, ["10.0.0.1 9 a", "10.0.0.2 7 new", "::1 9 b"]);
-        let holder = |address: &str, now| table.holder(address.parse().expect("an address"), now);
-        assert_eq!(holder("10.0.0.2", 6), Some("new"));
-        assert_eq!(holder("10.0.0.2", 7), None, "over");
-        assert_eq!(holder("10.0.0.3", 6), None);
-    }
-
-    #[test]
-    fn a_long_name_is_cut_between_characters() {
-        let table = table(&format!("9 02 10.0.0.2 {} *\n", "é".repeat(200)));
-        assert_eq!(table.name(&table.entries()[0]), "é".repeat(127));
-    }
-
-    #[test]
-    fn new_leases_are_counted_and_renewed_ones_are_not() {
-        let mut issued = Issued::default();
-        let mut old = table("");
-        let mut looked = 0;
-        for (now, text, expected, why) in [
-            (
-                10,
-                "100 02 10.0.0.1 a *\n100 03 10.0.0.2 b *\n",
-                2,
-                "both are new",
-            ),
-            (
-                20,
-                "110 02 10.0.0.1 a *\n100 03 10.0.0.2 c *\n",
-                2,
-                "renewed, renamed",
-            ),
-            (
-                30,
-                "110 02 10.0.0.1 a *\n130 04 10.0.0.2 d *\n",
-                3,
-                "another client",
-            ),
-            (40, "", 3, "seen while it was written anew"),
-            (
-                50,
-                "110 02 10.0.0.1 a *\n130 04 10.0.0.2 d *\n",
-                3,
-                "and back",
-            ),
-            (60, "110 02 10.0.0.1 a *\n", 3, "given back"),
-            (
-                70,
-                "110 02 10.0.0.1 a *\n170 04 10.0.0.2 d *\n",
-                4,
-                "and taken again",
-            ),
-            (
-                120,
-                "110 02 10.0.0.1 a *\n170 04 10.0.0.2 d *\n",
-                4,
-                "the first is over",
-            ),
-            (
-                130,
-                "230 02 10.0.0.1 a *\n170 04 10.0.0.2 d *\n",
-                5,
-                "and taken anew",
-            ),
-            (
-                140,
-                "230 02 10.0.0.1 a *\n170 04 10.0.0.2 d *\n5 09 10.0.0.9 x *\n",
-                5,
-                "one that was over",
-            ),
-            (
-                150,
-                "0 02 10.0.0.1 a *\n170 04 10.0.0.2 d *\n",
-                5,
-                "for ever now",
-            ),
-        ] {
-            let new = table(text);
-            issued.step(&old, looked, &new, now);
-            assert_eq!(issued.total(), expected, "{why}");
-            (old, looked) = (new, now);
-        }
-        assert_eq!(issued.vanished.len(), 0);
-    }
-
-    #[test]
-    fn states_at_a_time() {
-        let table = table("9 02 10.0.0.1 a *\n0 03 10.0.0.2 b *\n");
-        let [timed, endless] = table.entries() else {
-            panic!("{table:?}");
-        };
-        assert_eq!(timed.state(8, false), State::Active);
-        assert_eq!(timed.state(8, true), State::Static);
-        assert_eq!(timed.state(9, true), State::Expired);
-        assert_eq!(endless.state(i64::MAX - 1, false), State::Static);
-    }
-}
+mod tests;
