@@ -204,11 +204,13 @@ impl Sampler {
         (sent > 0.0).then(|| (again / sent, again))
     }
 
-    /// The last ten minutes of a device, the oldest point first; `None` of a device that has no history.
-    #[must_use]
-    pub fn history<'a>(&self, device: &'a Device) -> Option<impl Iterator<Item = Point> + use<'a>> {
-        let history = device.history.as_ref()?;
-        Some(self.clock.points(history))
+    /// Copies the last ten minutes of a device, the oldest point first; false of a device that has no history.
+    pub fn history(&self, device: &Device, points: &mut Vec<Point>) -> bool {
+        let history = device.history.as_ref();
+        if let Some(history) = history {
+            self.clock.copy(history, points);
+        }
+        history.is_some()
     }
 
     /// Ticks since the start.

@@ -71,12 +71,12 @@ impl History {
         }
     }
 
-    /// The points, the oldest first; `last` is the number of the newest.
-    fn points(&self, last: u64) -> impl Iterator<Item = Point> {
-        (last + 1..=last + POINTS as u64).map(|number| {
-            let point = self.0.get(place(number));
-            point.copied().unwrap_or(Point::NONE)
-        })
+    /// Copies the points, the oldest first; `last` is the number of the newest.
+    fn copy(&self, last: u64, points: &mut Vec<Point>) {
+        let (newer, older) = self.0.split_at(place(last + 1).min(self.0.len()));
+        points.clear();
+        points.extend_from_slice(older);
+        points.extend_from_slice(newer);
     }
 }
 
@@ -118,8 +118,8 @@ impl Clock {
         }
     }
 
-    pub(super) fn points(self, history: &History) -> impl Iterator<Item = Point> {
-        history.points(self.last)
+    pub(super) fn copy(self, history: &History, points: &mut Vec<Point>) {
+        history.copy(self.last, points);
     }
 }
 
@@ -138,7 +138,8 @@ mod tests {
 
     /// The newest points' rates, -1 where nothing was measured, and all errors.
     fn newest(clock: Clock, history: &History, count: usize) -> (Vec<f32>, f32) {
-        let points: Vec<_> = clock.points(history).collect();
+        let mut points = Vec::new();
+        clock.copy(history, &mut points);
         let shown = points.iter().skip(POINTS - count);
         let rates = shown
             .map(|point| point.receive)

@@ -220,18 +220,26 @@ fn number(value: u8, out: &mut String) {
 }
 
 fn escaped(text: &str) -> String {
+    let special = |character: char| {
+        matches!(character, '&' | '<' | '>' | '"' | '\'') || character.is_control()
+    };
     let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other if other.is_control() => safe.extend(other.escape_default()),
-            other => safe.push(other),
+    let mut rest = text;
+    while let Some(at) = rest.find(special) {
+        let (plain, tail) = rest.split_at(at);
+        safe.push_str(plain);
+        let mut tail = tail.chars();
+        match tail.next() {
+            Some('&') => safe.push_str("&amp;"),
+            Some('<') => safe.push_str("&lt;"),
+            Some('>') => safe.push_str("&gt;"),
+            Some('"') => safe.push_str("&quot;"),
+            Some('\'') => safe.push_str("&#39;"),
+            other => safe.extend(other.into_iter().flat_map(char::escape_default)),
         }
+        rest = tail.as_str();
     }
+    safe.push_str(rest);
     safe
 }
 

@@ -1,8 +1,8 @@
 //! The devices of a scrape, and their last ten minutes.
 
 use crate::metric::Batch;
-use crate::sampler::Device;
 use crate::sampler::Sampler;
+use crate::sampler::history::Point;
 
 use super::Past;
 use super::read::each;
@@ -36,16 +36,16 @@ const SHOWN: usize = 100;
 /// IFF_LOOPBACK of linux/if.h.
 const LOOPBACK: u64 = 1 << 3;
 
-/// The devices that are shown, and how many others there are.
-pub(super) fn read(batch: &Batch, sampler: &Sampler) -> (Vec<Row>, usize) {
-    let Some(mut rows) = Rows::read(table::INTERFACES, batch) else {
-        return (Vec::new(), 0);
+/// Reads the devices that are shown, and says how many others there are.
+pub(super) fn read(rows: &mut Vec<Row>, batch: &Batch, sampler: &Sampler) -> usize {
+    let Some(mut found) = Rows::read(table::INTERFACES, batch) else {
+        return 0;
     };
     each(batch, "node_network_info", &mut |labels, _| {
-        rows.of(labels, &mut |row| row.tell(STATE, state(row, labels)));
+        found.of(labels, &mut |row| row.tell(STATE, state(row, labels)));
     });
-    let mut rows = rows.rows;
-    let mut next = 0;
+    *rows = found.rows;
+    let (mut next, mut points) = (0, Vec::new());
     for device in sampler.devices() {
         let named = |row: &Row| row.text(NAME) == device.label;
         let later = rows.iter().skip(next).position(named);
@@ -54,10 +54,12 @@ pub(super) fn read(batch: &Batch, sampler: &Sampler) -> (Vec<Row>, usize) {
         let at = later.or_else(|| rows.iter().position(named));
         if let Some((at, row)) = at.and_then(|at| Some((at, rows.get_mut(at)?))) {
             next = at + 1;
-            row.history = past(device, sampler, row);
+            row.history = sampler
+                .history(device, &mut points)
+                .then(|| past(&points, row));
         }
     }
-    for row in &mut rows {
+    for row in rows.iter_mut() {
         // An unknown speed is told as -1 Mbit/s.
         row.set(SPEED, row.number(SPEED).filter(|speed| *speed > 0.0));
         for (sum, first) in [(ERRORS, 4), (DROPS, 6)] {
@@ -68,7 +70,7 @@ pub(super) fn read(batch: &Batch, sampler: &Sampler) -> (Vec<Row>, usize) {
             }
         }
     }
-    shown(rows)
+    keep(rows)
 }
 
 fn state(row: &Row, labels: &str) -> String {
@@ -83,8 +85,8 @@ fn state(row: &Row, labels: &str) -> String {
     found
 }
 
-/// The loudest, in the order in which they came but with loopback last; and how many others there are.
-fn shown(mut rows: Vec<Row>) -> (Vec<Row>, usize) {
+/// Keeps the loudest, in the order in which they came but with loopback last; says how many others there are.
+fn keep(rows: &mut Vec<Row>) -> usize {
     let left_out = rows.len().saturating_sub(SHOWN);
     if left_out > 0 {
         let mut weights: Vec<u64> = rows.iter().map(weight).collect();
@@ -105,7 +107,7 @@ fn shown(mut rows: Vec<Row>) -> (Vec<Row>, usize) {
         let last = rows.remove(at);
         rows.push(last);
     }
-    (rows, left_out)
+    left_out
 }
 
 /// What decides whether a device is shown: losses, then traffic.
@@ -123,21 +125,24 @@ impl Row {
     }
 }
 
-fn past(device: &Device, sampler: &Sampler, row: &mut Row) -> Option<Past> {
+fn past(points: &[Point], row: &mut Row) -> Past {
     let mut past = Past::default();
     let mut peak = 0.0_f32;
-    for point in sampler.history(device)? {
-        row.add(RECENT_ERRORS, point.errors.into());
-        row.add(RECENT_DROPS, point.drops.into());
+    let (mut errors, mut drops) = (0.0, 0.0);
+    for point in points {
+        errors += point.errors;
+        drops += point.drops;
         peak = peak.max(point.receive).max(point.transmit);
     }
+    row.set(RECENT_ERRORS, Some(errors.into()));
+    row.set(RECENT_DROPS, Some(drops.into()));
     let scale = peak.max(LEAST_SCALE);
     (past.peak, past.scale) = (peak.into(), scale.into());
-    for point in sampler.history(device)? {
+    for point in points {
         past.receive.push(level(point.receive, scale));
         past.transmit.push(level(point.transmit, scale));
     }
-    Some(past)
+    past
 }
 
 /// A rate as a digit; whatever is more than nothing is more than 0.

@@ -118,7 +118,19 @@ impl View {
     /// What a scrape of [`COLLECTORS`] found, and what the ticks did.
     #[must_use]
     pub fn new(about: About, batch: &Batch, sampler: &Sampler) -> Self {
-        let mut view = read::view(about, batch, sampler);
+        let mut view = Self {
+            about,
+            problems: Vec::new(),
+            tables: Default::default(),
+            singles: Default::default(),
+            interfaces_left_out: 0,
+            listeners_left_out: 0,
+            listens: false,
+            connects: false,
+            retransmitted: 0.0,
+            unread: Vec::new(),
+        };
+        read::fill(&mut view, batch, sampler);
         view.problems = problems::of(&view);
         view
     }

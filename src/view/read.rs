@@ -5,13 +5,10 @@ use std::cmp::Ordering;
 use crate::metric::Batch;
 use crate::sampler::Sampler;
 
-use super::About;
 use super::View;
 use super::interfaces;
-use super::table;
 use super::table::Row;
 use super::table::Rows;
-use super::table::Table;
 
 /// The families without labels, and their keys in the JSON; without a family, what is computed.
 pub(super) const SINGLES: [(&str, &str); 9] = [
@@ -35,74 +32,67 @@ pub(super) const PORTS_RATIO: usize = 4;
 const PORTS_RESERVED: usize = 5;
 pub(super) const TRACKED: usize = 6;
 pub(super) const TRACKED_LIMIT: usize = 7;
-pub(super) const TRACKED_RATIO: usize = 8;
+pub(super) const TRACKED_RATIO: usize = SINGLES.len() - 1;
 
 /// The most peers that are shown in each direction.
 const PEERS: usize = 10;
 
-pub(super) fn view(about: About, batch: &Batch, sampler: &Sampler) -> View {
-    let rows = |table: Table| Rows::read(table, batch).map_or_else(Vec::new, |rows| rows.rows);
-    let (interfaces, interfaces_left_out) = interfaces::read(batch, sampler);
-    let mut singles = SINGLES.map(|(family, _)| value(batch, family));
-    let minute = sampler.retransmissions();
-    let of = |place: usize| singles.get(place).copied().flatten();
-    let ratio = of(TRACKED).zip(of(TRACKED_LIMIT).filter(|limit| *limit > 0.0));
-    let available = of(PORTS).unwrap_or(0.0) - of(PORTS_RESERVED).unwrap_or(0.0);
-    for (place, value) in [
-        (RETRANSMITTED_IN_A_MINUTE, minute.map(|(ratio, _)| ratio)),
-        (TRACKED_RATIO, ratio.map(|(entries, limit)| entries / limit)),
-    ] {
-        if let Some(single) = singles.get_mut(place) {
-            *single = value;
-        }
+/// Fills an empty view.
+pub(super) fn fill(view: &mut View, batch: &Batch, sampler: &Sampler) {
+    // One after the other and in place: a view that is put together from its parts is a tenth of the page's code.
+    for (table, rows) in view.tables.iter_mut().enumerate().skip(1) {
+        *rows = Rows::read(table, batch).map_or_else(Vec::new, |rows| rows.rows);
     }
-    let mut destinations = rows(table::DESTINATIONS);
-    for row in &mut destinations {
+    for (single, (family, _)) in view.singles.iter_mut().zip(SINGLES) {
+        *single = value(batch, family);
+    }
+    let minute = sampler.retransmissions();
+    view.retransmitted = minute.map_or(0.0, |(_, count)| count);
+    let limit = view.single(TRACKED_LIMIT).filter(|limit| *limit > 0.0);
+    let tracked = view.single(TRACKED).zip(limit);
+    let available = view.single(PORTS).unwrap_or(0.0) - view.single(PORTS_RESERVED).unwrap_or(0.0);
+    let [_, in_a_minute, .., ratio] = &mut view.singles;
+    *in_a_minute = minute.map(|(ratio, _)| ratio);
+    *ratio = tracked.map(|(entries, limit)| entries / limit);
+    let [
+        devices,
+        states,
+        destinations,
+        waiting,
+        input,
+        output,
+        pools,
+        records,
+    ] = &mut view.tables;
+    view.interfaces_left_out = interfaces::read(devices, batch, sampler);
+    for row in destinations {
         row.set(1, Some(available));
         row.ratio(0, 1, 2);
     }
-    let mut states = rows(table::STATES);
     states.retain(|row| !row.text(0).ends_with("_bytes"));
-    let mut pools = rows(table::POOLS);
     // What is in no pool, where nothing is outside of the pools.
     pools.retain(|row| !row.text(0).is_empty() || row.number(0).unwrap_or(0.0) > 0.0);
-    let (mut listens, mut left_out) = (false, 0.0);
+    sort_listeners(waiting);
+    for peers in [input, output] {
+        keep_largest(peers);
+    }
+    reasons(records, batch);
+    view.connects = value(batch, "weir_connections").is_some();
+    view.listens = !waiting.is_empty();
     each(batch, "weir_source_info", &mut |labels, _| {
-        listens |= label(labels, "collector") == "listeners" && label(labels, "source") != "absent";
+        view.listens |=
+            label(labels, "collector") == "listeners" && label(labels, "source") != "absent";
     });
     each(batch, "weir_series_left_out", &mut |labels, count| {
         if label(labels, "collector") == "listeners" {
-            left_out = count;
+            view.listeners_left_out = usize::try_from(whole(count)).unwrap_or(usize::MAX);
         }
     });
-    let mut unread = Vec::new();
     each(batch, "weir_dhcp_success", &mut |labels, value| {
         if value == 0.0 {
-            unread.push(label(labels, "server"));
+            view.unread.push(label(labels, "server"));
         }
     });
-    let listeners = listeners(rows(table::LISTENERS));
-    View {
-        about,
-        problems: Vec::new(),
-        listens: listens || !listeners.is_empty(),
-        connects: value(batch, "weir_connections").is_some(),
-        tables: [
-            interfaces,
-            states,
-            destinations,
-            listeners,
-            largest(rows(table::INPUT)),
-            largest(rows(table::OUTPUT)),
-            pools,
-            records(batch),
-        ],
-        singles,
-        interfaces_left_out,
-        listeners_left_out: usize::try_from(whole(left_out)).unwrap_or(usize::MAX),
-        retransmitted: minute.map_or(0.0, |(_, count)| count),
-        unread,
-    }
 }
 
 /// Gives each sample of a family, its labels as they stand in the text format.
@@ -131,30 +121,27 @@ fn value(batch: &Batch, family: &str) -> Option<f64> {
 /// The value of a label in `{a="x",b="y"}`; empty where there is no such label.
 pub(super) fn label(mut text: &str, wanted: &str) -> String {
     let mut value = String::new();
-    while let Some((name, rest)) = text.split_once("=\"") {
-        value.clear();
-        let mut escaped = false;
-        let mut end = rest.len();
-        for (at, character) in rest.char_indices() {
-            match character {
-                _ if escaped => {
-                    value.push(if character == 'n' { '\n' } else { character });
-                    escaped = false;
-                }
-                '\\' => escaped = true,
-                '"' => {
-                    end = at + 1;
-                    break;
-                }
-                other => value.push(other),
+    while let Some(at) = text.find("=\"") {
+        let (name, rest) = text.split_at(at);
+        let name = name.trim_start_matches(['{', ',']);
+        text = rest.get(2..).unwrap_or_default();
+        while let Some(at) = text.find(['\\', '"']) {
+            let (plain, rest) = text.split_at(at);
+            value.push_str(plain);
+            if rest.starts_with('"') {
+                text = rest.get(1..).unwrap_or_default();
+                break;
             }
+            let escaped = rest.chars().nth(1).unwrap_or('\\');
+            value.push(if escaped == 'n' { '\n' } else { escaped });
+            text = rest.get(1 + escaped.len_utf8()..).unwrap_or_default();
         }
-        if name.trim_start_matches(['{', ',']) == wanted {
+        if name == wanted {
             return value;
         }
-        text = rest.get(end..).unwrap_or_default();
+        value.clear();
     }
-    String::new()
+    value
 }
 
 #[expect(
@@ -167,32 +154,32 @@ pub(super) fn whole(value: f64) -> u64 {
 }
 
 /// Those on which somebody waits come first, the fuller ones before others.
-fn listeners(rows: Vec<Row>) -> Vec<Row> {
-    let mut sorted: Vec<Row> = Vec::with_capacity(rows.len());
-    let fullness = |row: &Row| row.number(2).unwrap_or(0.0);
-    let waiting = |row: &Row| row.number(0) > Some(0.0);
+fn sort_listeners(rows: &mut [Row]) {
     let mut count = 0;
-    for mut row in rows {
+    for at in 0..rows.len() {
+        let Some(row) = rows.get_mut(at) else { return };
         row.ratio(0, 1, 2);
-        let mut at = sorted.len();
-        if waiting(&row) {
-            let before = sorted.iter().take(count);
-            at = before
-                .take_while(|other| fullness(other) >= fullness(&row))
-                .count();
-            count += 1;
+        if row.number(0) <= Some(0.0) {
+            continue;
         }
-        sorted.insert(at, row);
+        let fullness = row.number(2);
+        let before = rows.iter().take(count);
+        let place = before
+            .take_while(|other| other.number(2) >= fullness)
+            .count();
+        if let Some(moved) = rows.get_mut(place..=at) {
+            moved.rotate_right(1);
+        }
+        count += 1;
     }
-    sorted
 }
 
 /// The peers with the most connections, whatever the local address.
-fn largest(mut rows: Vec<Row>) -> Vec<Row> {
+fn keep_largest(rows: &mut Vec<Row>) {
     // One sort serves both orders.
     let sort =
         |rows: &mut Vec<Row>, order: fn(&Row, &Row) -> Ordering| rows.sort_unstable_by(order);
-    sort(&mut rows, |left, right| left.text(0).cmp(right.text(0)));
+    sort(rows, |left, right| left.text(0).cmp(right.text(0)));
     rows.dedup_by(|later, first| {
         let same = later.text(0) == first.text(0);
         if same {
@@ -200,25 +187,25 @@ fn largest(mut rows: Vec<Row>) -> Vec<Row> {
         }
         same
     });
-    sort(&mut rows, |left, right| {
+    sort(rows, |left, right| {
         let [left_count, right_count] = [left, right].map(|row| row.number(0).unwrap_or(0.0));
         let more = right_count.total_cmp(&left_count);
         more.then_with(|| left.text(0).cmp(right.text(0)))
     });
     rows.truncate(PEERS);
-    rows
 }
 
-fn records(batch: &Batch) -> Vec<Row> {
-    let Some(mut rows) = Rows::read(table::RECORDS, batch) else {
-        return Vec::new();
-    };
+/// Why records are not valid.
+fn reasons(records: &mut [Row], batch: &Batch) {
     each(batch, "weir_dns_record_status", &mut |labels, value| {
         if value == 1.0 {
-            rows.of(labels, &mut |row| row.tell(2, label(labels, "reason")));
+            let (name, kind) = (label(labels, "name"), label(labels, "type"));
+            let same = |row: &&mut Row| row.text(0) == name && row.text(1) == kind;
+            if let Some(row) = records.iter_mut().find(same) {
+                row.tell(2, label(labels, "reason"));
+            }
         }
     });
-    rows.rows
 }
 
 #[cfg(test)]
