@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::config::Netns;
 use crate::config::SandboxMode;
 use crate::files::Files;
+use crate::sys::landlock::Access;
 use crate::sys::landlock::Ruleset;
 use crate::sys::seccomp;
 
@@ -148,19 +149,6 @@ impl Sandbox {
             setns: sandbox.setns,
         };
         sandbox.seccomp = part(config, "seccomp", seccomp::install(features))?;
-        let [
-            (_, capabilities),
-            (_, no_new_privs),
-            (_, landlock),
-            (_, seccomp),
-        ] = &sandbox.labels();
-        log::debug!(
-            capabilities = capabilities.as_str(),
-            no_new_privs = no_new_privs.as_str(),
-            landlock = landlock.as_str(),
-            seccomp = seccomp.as_str();
-            "sandbox"
-        );
         Ok(sandbox)
     }
 
@@ -174,13 +162,13 @@ impl Sandbox {
         let mounts = files.mounts().unwrap_or_default();
         self.places = Places::of(config, &mounts);
         let made = Ruleset::new().and_then(|rules| {
-            self.places.each(|directory, access| {
-                match rules.allow(directory, access) {
+            for place in self.places.all() {
+                match rules.allow(&place.directory, place.access) {
                     // What is not there, or not for this user, need not be allowed.
-                    Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(()),
-                    Err(errno) => Err(errno),
+                    Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
+                    Err(errno) => return Err(errno),
                 }
-            })?;
+            }
             Ok(rules)
         });
         match made {
@@ -232,8 +220,13 @@ impl Sandbox {
         if self.landlock == Part::On {
             let mounts = files.mounts().unwrap_or_default();
             let wanted = Places::of(config, &mounts);
-            if let Some((path, access)) = self.places.lacks(&wanted) {
-                return Err(Refused::Path(path, access));
+            if let Some(place) = self.places.lacks(&wanted) {
+                let verb = if place.access == Access::READ {
+                    "read"
+                } else {
+                    "write"
+                };
+                return Err(Refused::Path(place.path.clone(), verb));
             }
         }
         let before = self.capabilities.union(self.given_up);
