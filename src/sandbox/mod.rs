@@ -2,8 +2,8 @@
 //! does not need.
 //!
 //! In this order: the directories are opened that may be read or written; the bounding and ambient sets of capabilities
-//! are emptied; the user changes; all capabilities go but those of enabled features ([`capabilities`]); no_new_privs;
-//! landlock, with the directories ([`places`]); and a seccomp filter. Threads inherit all of it. What this kernel does not have
+//! are emptied; the user changes; all capabilities go but those of enabled features (capabilities.rs); no_new_privs;
+//! landlock, with the directories (places.rs); and a seccomp filter. Threads inherit all of it. What this kernel does not have
 //! is told in one line of the log and left out, or with `--sandbox=require` ends the program before it serves.
 //!
 //! Nothing that was given up comes back. A configuration that is read again and needs more is refused ([`Sandbox::allows`]).
