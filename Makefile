@@ -1,8 +1,14 @@
 # weir's commands. `make test` needs Rust and cc, nothing else.
 
 ARGS ?=
+FEATURES ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where the service's settings are; the unit names it as it is.
+SYSCONFDIR = /etc
+# A weir that was built already, for install and deb; and deb's architecture.
+BINARY ?=
+ARCH ?= $(shell uname -m)
 CARGO ?= cargo
 # The architectures of `make dist`.
 ARCHS ?= x86_64 mipsel aarch64 armv7 riscv64 mips
@@ -40,17 +46,39 @@ bench: ## weir against node_exporter, ss and cat
 	$(CARGO) bench --locked
 
 .PHONY: static
-static: ## one static binary for this machine's architecture
-	deploy/static/build.sh
+static: ## one static binary for this machine's architecture; FEATURES=tls for one with TLS
+	FEATURES="$(FEATURES)" deploy/static/build.sh
 
 .PHONY: dist
-dist: ## a tarball for each of ARCHS in dist/
+dist: ## two tarballs for each of ARCHS in dist/: without and with TLS
 	deploy/static/build.sh --dist $(ARCHS)
 
+.PHONY: deb
+deb: ## a Debian package of the static binary in dist/, by cargo-deb
+	deploy/debian/build.sh $(ARCH) $(BINARY)
+
 .PHONY: install
-install: ## into $DESTDIR$PREFIX/bin (/usr/local/bin)
-	$(CARGO) build --release --locked
-	install -D -m 755 "$${CARGO_TARGET_DIR:-target}/release/weir" "$(DESTDIR)$(PREFIX)/bin/weir"
+install: ## into PREFIX (/usr/local) below DESTDIR: program, manual, completions, systemd unit; BINARY=FILE instead of a build
+	$(if $(BINARY),,$(CARGO) build --release --locked)
+	install -D -m 755 "$(or $(BINARY),$${CARGO_TARGET_DIR:-target}/release/weir)" "$(DESTDIR)$(PREFIX)/bin/weir"
+	install -D -m 644 deploy/man/weir.8 "$(DESTDIR)$(PREFIX)/share/man/man8/weir.8"
+	install -D -m 644 deploy/completions/weir.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir"
+	install -D -m 644 deploy/completions/_weir "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weir"
+	install -D -m 644 deploy/completions/weir.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/weir.fish"
+	install -D -m 644 deploy/weir.yml "$(DESTDIR)$(PREFIX)/share/doc/weir/weir.yml"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/weir/weir.service.d" deploy/systemd/weir.service.d/*.conf
+	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	sed 's|/usr/bin/weir|$(PREFIX)/bin/weir|' deploy/systemd/weir.service >"$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service"
+	chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service"
+	test -e "$(DESTDIR)$(SYSCONFDIR)/weir.yml" || install -D -m 644 deploy/weir.yml "$(DESTDIR)$(SYSCONFDIR)/weir.yml"
+	test -e "$(DESTDIR)$(SYSCONFDIR)/default/weir" || install -D -m 644 deploy/systemd/weir.default "$(DESTDIR)$(SYSCONFDIR)/default/weir"
+
+.PHONY: uninstall
+uninstall: ## remove what install put there, but for /etc/weir.yml and /etc/default/weir
+	rm -f "$(DESTDIR)$(PREFIX)/bin/weir" "$(DESTDIR)$(PREFIX)/share/man/man8/weir.8" \
+		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weir" \
+		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/weir.fish" "$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/weir"
 
 .PHONY: clean
 clean: ## remove what was built

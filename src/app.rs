@@ -1,6 +1,7 @@
 //! Wiring and the one loop: wait for a request, the next tick or the next text file; sample, scrape, answer, write, stop.
 
 mod every;
+mod look;
 mod reload;
 mod signals;
 
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -19,17 +21,19 @@ use crate::exposition;
 use crate::files::FileError;
 use crate::files::Files;
 use crate::http;
+use crate::http::Guard;
+use crate::http::GuardError;
 use crate::http::Health;
 use crate::http::Page;
 use crate::http::Selection;
 use crate::http::Server;
 use crate::http::Source;
-use crate::http::page::PageCollector;
-use crate::http::page::PageRun;
+use crate::instruments::ConfigCounts;
 use crate::instruments::Counts;
 use crate::instruments::HttpCounts;
 use crate::instruments::Instruments;
 use crate::instruments::TextfileCounts;
+use crate::instruments::WebCounts;
 use crate::parse::printable;
 use crate::process::Process;
 use crate::sampler::Sampler;
@@ -37,13 +41,13 @@ use crate::sandbox;
 use crate::sandbox::Sandbox;
 use crate::sandbox::SandboxError;
 use crate::scrape::Engine;
-use crate::scrape::Outcome;
 use crate::tc::attach::Settings;
 use crate::tc::attach::Watch;
 use crate::textfile::Textfile;
 use crate::textfile::WriteError;
 
 use self::every::Every;
+use self::look::Seen;
 use self::reload::Loaded;
 use self::signals::Signals;
 
@@ -63,6 +67,8 @@ pub enum RunError {
     Files(FileError),
     /// `--user` or `--sandbox=require` cannot be had.
     Sandbox(SandboxError),
+    /// The file that says who may connect cannot be used.
+    Web(GuardError),
     /// No place to listen.
     Listen(http::BindError),
     /// Standard output refused the metrics of `--once`.
@@ -80,6 +86,7 @@ impl fmt::Display for RunError {
         match self {
             Self::Files(error) => error.fmt(f),
             Self::Sandbox(error) => error.fmt(f),
+            Self::Web(error) => error.fmt(f),
             Self::Listen(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
             Self::Textfile(error) => error.fmt(f),
@@ -102,14 +109,26 @@ pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
     // Ports below 1024 want a right that is given up next, and that comes before the first thread, which then has it not.
     let server = match config.once {
         true => None,
-        false => Some(Server::bind(&settings(&config)).map_err(RunError::Listen)?),
+        false => Some(bound(&config)?),
     };
-    let sandbox = Sandbox::enter(&config, &files).map_err(RunError::Sandbox)?;
+    let reread = server.as_ref().map(Server::guarded_by).unwrap_or_default();
+    let sandbox = Sandbox::enter(&config, &files, reread).map_err(RunError::Sandbox)?;
     let mut app = App::new(config, arguments, files, sandbox)?;
     match server {
         None => app.once(),
         Some(server) => app.serve(server),
     }
+}
+
+/// A server that listens, and lets in whom its file says. Keys that only root may read are read now.
+fn bound(config: &Config) -> Result<Server, RunError> {
+    let guard = config.web_config.as_deref().map(Guard::open);
+    let guard = guard.transpose().map_err(RunError::Web)?;
+    let mut server = Server::bind(&settings(config)).map_err(RunError::Listen)?;
+    if let Some(guard) = guard {
+        server.guard_with(guard);
+    }
+    Ok(server)
 }
 
 /// Says that the configuration could run, as far as that can be seen without starting anything.
@@ -119,6 +138,9 @@ pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
 pub fn check(config: &Config) -> Result<(), RunError> {
     roots(config)?;
     sandbox::check_user(config).map_err(RunError::Sandbox)?;
+    if let Some(path) = &config.web_config {
+        Guard::check(path).map_err(RunError::Web)?;
+    }
     let named = config.file.as_ref().map(|path| path.display().to_string());
     print(format!("{}: ok\n", named.as_deref().unwrap_or("flags")).as_bytes())
 }
@@ -162,6 +184,8 @@ struct App {
     samples: usize,
     /// The bytes of the last answer.
     length: usize,
+    /// The page, while somebody looks at it.
+    seen: Option<Seen>,
 }
 
 impl App {
@@ -192,6 +216,7 @@ impl App {
             listening: Vec::new(),
             samples: 0,
             length: 0,
+            seen: None,
         })
     }
 
@@ -211,6 +236,7 @@ impl App {
     }
 
     fn serve(&mut self, mut server: Server) -> Result<(), RunError> {
+        server.start_guard().map_err(RunError::Web)?;
         let mut settings = settings(&self.config);
         let signals = Signals::watch(&mut server).map_err(RunError::Signals)?;
         self.listening = server.addresses();
@@ -233,6 +259,7 @@ impl App {
                 self.engine.tick();
             }
             let mut next = ticks.next();
+            next = self.look_away(now).map_or(next, |away| away.min(next));
             if self.textfile.is_some() {
                 if writes.is_due(now) {
                     self.server = count(&server);
@@ -292,6 +319,7 @@ impl App {
                 refused: server.refused,
             }),
             config: self.config.file.as_ref().map(|_| self.loaded.counts()),
+            web: self.server.and_then(web_counts),
             textfile: self.textfile.as_ref().map(|file| TextfileCounts {
                 replaced: file.replaced(),
                 errors: file.errors(),
@@ -347,28 +375,31 @@ impl Source for App {
     }
 
     fn page(&mut self) -> Page {
-        let run = |outcome: &Outcome| PageRun {
-            duration: outcome.duration,
-            error: outcome.error.clone(),
-        };
-        let collectors = self.engine.outcomes().map(|(spec, outcome)| PageCollector {
-            name: spec.name.to_string(),
-            help: spec.help.to_string(),
-            last: outcome.map(run),
-        });
-        Page {
-            host: host(self.engine.files()),
-            version: cli::version_text().trim_end().to_string(),
-            uptime: self.started.elapsed(),
-            listening: self.listening.clone(),
-            telemetry_path: self.config.telemetry_path.clone(),
-            collectors: collectors.collect(),
-        }
+        self.look().page()
+    }
+
+    fn now(&mut self) -> Rc<Vec<u8>> {
+        self.look().json()
     }
 
     fn answered(&mut self, handler: &'static str, code: u16) {
         self.instruments.answered(handler, code);
     }
+}
+
+fn web_counts(server: http::Stats) -> Option<WebCounts> {
+    let guard = server.guard?;
+    let handshakes = (server.handshakes, server.handshakes_failed);
+    Some(WebCounts {
+        file: ConfigCounts {
+            successful: guard.successful,
+            last_success: guard.last_success,
+        },
+        unauthorized: guard.unauthorized,
+        limited: guard.limited,
+        busy: guard.busy,
+        handshakes: guard.tls.then_some(handshakes),
+    })
 }
 
 /// The machine's name as the tree that is measured has it; empty where it has none.

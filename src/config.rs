@@ -9,6 +9,7 @@ pub mod node;
 pub mod sections;
 pub mod sources;
 mod spelling;
+pub mod web;
 pub mod yaml;
 
 use std::collections::BTreeMap;
@@ -73,6 +74,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// The largest request head, in bytes.
     pub max_header_bytes: usize,
+    /// The file that says who may connect, if any.
+    pub web_config: Option<PathBuf>,
     /// The enabled collectors' names, in the order of the list of collectors.
     pub collectors: Vec<&'static str>,
     /// The time between two samples of the cheap counters.
@@ -388,6 +391,7 @@ impl Default for Config {
             read_timeout: Duration::from_secs(3),
             write_timeout: Duration::from_secs(10),
             max_header_bytes: 8192,
+            web_config: None,
             collectors: Vec::new(),
             interval: Duration::from_secs(5),
             procfs: PathBuf::from("/proc"),

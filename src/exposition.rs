@@ -52,12 +52,14 @@ fn head(family: &Family, out: &mut Vec<u8>) {
     out.extend_from_slice(b"# HELP ");
     out.extend_from_slice(family.name.as_bytes());
     out.push(b' ');
-    for byte in family.help.bytes() {
-        match byte {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            other => out.push(other),
-        }
+    for piece in family.help.split_inclusive(['\\', '\n']) {
+        let plain = piece.trim_end_matches(['\\', '\n']);
+        out.extend_from_slice(plain.as_bytes());
+        out.extend_from_slice(match piece.as_bytes().get(plain.len()) {
+            Some(b'\\') => b"\\\\",
+            Some(_) => b"\\n",
+            None => b"",
+        });
     }
     out.extend_from_slice(b"\n# TYPE ");
     out.extend_from_slice(family.name.as_bytes());
@@ -66,9 +68,11 @@ fn head(family: &Family, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// One number.
+///
 /// Whole numbers below 2^53, which is nearly all, are written digit by digit; the rest in the shortest form that reads
 /// back as the same value.
-fn number(value: f64, out: &mut Vec<u8>) {
+pub fn number(value: f64, out: &mut Vec<u8>) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
@@ -92,16 +96,16 @@ fn number(value: f64, out: &mut Vec<u8>) {
 
 fn integer(mut value: u64, out: &mut Vec<u8>) {
     let mut digits = [0u8; 20];
-    let mut length = 0;
+    let mut first = digits.len();
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
         value /= 10;
-        length += 1;
+        first -= 1;
         if value == 0 {
             break;
         }
     }
-    out.extend(digits.iter().skip(digits.len() - length));
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -11,17 +11,18 @@
 mod attributes;
 mod capture;
 mod elsewhere;
+mod error;
 mod mounts;
 mod namespaces;
 mod reading;
 mod rootfs;
 
+pub mod fifo;
 pub mod regular;
 pub mod watched;
 
 use std::cell::Cell;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -40,6 +41,8 @@ use self::reading::open;
 use self::reading::read_whole;
 
 pub use self::attributes::Attributes;
+pub use self::error::Cause;
+pub use self::error::FileError;
 pub use self::mounts::Mounts;
 pub use self::mounts::answers_at_once;
 pub use self::namespaces::FileId;
@@ -67,45 +70,6 @@ const READ: OFlags = OFlags::RDONLY
 
 /// Memory that is kept from one read to the next; a larger buffer is given back.
 const KEPT: usize = 256 << 10;
-
-/// A file that could not be used, and why.
-#[derive(Debug)]
-pub struct FileError {
-    /// The file's path as it was opened.
-    pub path: String,
-    /// What was wrong.
-    pub cause: Cause,
-}
-
-/// What can be wrong with a file.
-#[derive(Debug)]
-pub enum Cause {
-    /// The system said no.
-    Io(rustix::io::Errno),
-    /// Its content breaks a rule of its format.
-    Parse(ParseError),
-    /// It is larger than the bound, in bytes.
-    TooLarge(usize),
-    /// It is a FIFO, a device or a directory.
-    NotRegular,
-}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Io(errno) => write!(f, "{}: {}", self.path, io::Error::from(*errno)),
-            Cause::Parse(error) => write!(f, "{}:{error}", self.path),
-            Cause::NotRegular => write!(f, "{}: expected a regular file", self.path),
-            Cause::TooLarge(limit) => write!(
-                f,
-                "{}: expected at most {limit} bytes, found more",
-                self.path
-            ),
-        }
-    }
-}
-
-impl std::error::Error for FileError {}
 
 /// The roots, and a buffer that every read shares.
 pub struct Files {

@@ -37,6 +37,10 @@ pub static FAMILIES: &[&Desc] = &[
     &TEXTFILE_ERRORS,
     &CONFIG_SUCCESSFUL,
     &CONFIG_TIMESTAMP,
+    &WEB_SUCCESSFUL,
+    &WEB_TIMESTAMP,
+    &WEB_REFUSED,
+    &HANDSHAKES,
 ];
 
 static BUILD_INFO: Desc = Desc::gauge(
@@ -108,6 +112,26 @@ static CONFIG_TIMESTAMP: Desc = Desc::gauge(
     &[],
     "When the file (--config.file) was last read and sound, in seconds since 1970; absent without a file.",
 );
+static WEB_SUCCESSFUL: Desc = Desc::gauge(
+    "weir_web_config_last_reload_successful",
+    &[],
+    "Whether the file (--web.config.file) and what it names were sound when they were last read (1) or not (0), when what was read before stays and the log says why; absent without a file.",
+);
+static WEB_TIMESTAMP: Desc = Desc::gauge(
+    "weir_web_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the file (--web.config.file) and what it names were last read and sound, in seconds since 1970; absent without a file.",
+);
+static WEB_REFUSED: Desc = Desc::counter(
+    "weir_web_requests_refused_total",
+    &["reason"],
+    "Requests refused since the start by what --web.config.file says, by reason: no right name and password (unauthorized, 401), too many requests (limited, 429), too many passwords to check at a time (busy, 503); absent without a file.",
+);
+static HANDSHAKES: Desc = Desc::counter(
+    "weir_web_tls_handshakes_total",
+    &["result"],
+    "TLS handshakes since the start by result (done, failed), those that were never finished not counted; absent without TLS.",
+);
 /// What the families of the HTTP server begin with.
 const HTTP: &str = "weir_http_";
 /// Upper bounds of the scrape histogram in seconds: a home router needs some milliseconds, a server with 500,000 sockets
@@ -141,6 +165,8 @@ pub struct Counts {
     pub textfile: Option<TextfileCounts>,
     /// The configuration's file, where there is one.
     pub config: Option<ConfigCounts>,
+    /// What was done for the file that says who may connect, where there is one.
+    pub web: Option<WebCounts>,
 }
 
 /// What became of the configuration's file.
@@ -150,6 +176,21 @@ pub struct ConfigCounts {
     pub successful: bool,
     /// When it was last read and sound.
     pub last_success: SystemTime,
+}
+
+/// What became of the file that says who may connect, and what was done for it since the start.
+#[derive(Clone, Copy, Debug)]
+pub struct WebCounts {
+    /// What became of the file.
+    pub file: ConfigCounts,
+    /// Requests without a right name and password.
+    pub unauthorized: u64,
+    /// Requests above the limit.
+    pub limited: u64,
+    /// Requests while too many passwords waited.
+    pub busy: u64,
+    /// TLS handshakes that were done and that failed; `None` without TLS.
+    pub handshakes: Option<(u64, u64)>,
 }
 
 /// What became of the text file.
@@ -273,11 +314,42 @@ impl Instruments {
             write_textfile(&textfile, batch);
         }
         if let Some(config) = counts.config {
-            let successful = f64::from(u8::from(config.successful));
-            batch.push(&CONFIG_SUCCESSFUL, NO_LABELS, successful);
-            let last_success = since_1970(config.last_success).as_secs_f64();
-            batch.push(&CONFIG_TIMESTAMP, NO_LABELS, last_success);
+            write_config(&config, &CONFIG_SUCCESSFUL, &CONFIG_TIMESTAMP, batch);
         }
+        if let Some(web) = counts.web {
+            write_web(&web, batch);
+        }
+    }
+}
+
+fn write_config(
+    config: &ConfigCounts,
+    successful: &'static Desc,
+    timestamp: &'static Desc,
+    batch: &mut Batch,
+) {
+    let value = f64::from(u8::from(config.successful));
+    batch.push(successful, NO_LABELS, value);
+    let last_success = since_1970(config.last_success).as_secs_f64();
+    batch.push(timestamp, NO_LABELS, last_success);
+}
+
+fn write_web(web: &WebCounts, batch: &mut Batch) {
+    write_config(&web.file, &WEB_SUCCESSFUL, &WEB_TIMESTAMP, batch);
+    let mut counts = |desc: &'static Desc, label, counts: &[(&str, u64)]| {
+        for (value, count) in counts {
+            let labels = batch.labels(&[(label, *value)]);
+            batch.push(desc, labels, float(*count));
+        }
+    };
+    let refused = [
+        ("unauthorized", web.unauthorized),
+        ("limited", web.limited),
+        ("busy", web.busy),
+    ];
+    counts(&WEB_REFUSED, "reason", &refused);
+    if let Some((done, failed)) = web.handshakes {
+        counts(&HANDSHAKES, "result", &[("done", done), ("failed", failed)]);
     }
 }
 
@@ -368,6 +440,16 @@ mod tests {
                 successful: false,
                 last_success: UNIX_EPOCH + Duration::from_millis(2500),
             }),
+            web: Some(WebCounts {
+                file: ConfigCounts {
+                    successful: true,
+                    last_success: UNIX_EPOCH + Duration::from_millis(3500),
+                },
+                unauthorized: 6,
+                limited: 7,
+                busy: 8,
+                handshakes: Some((9, 10)),
+            }),
         }));
         for desc in FAMILIES {
             assert!(
@@ -387,6 +469,13 @@ mod tests {
             "weir_textfile_last_write_timestamp_seconds 1.5",
             "weir_textfile_write_errors_total 2",
             "weir_config_last_reload_successful 0",
+            "weir_web_config_last_reload_successful 1",
+            "weir_web_config_last_reload_success_timestamp_seconds 3.5",
+            "weir_web_requests_refused_total{reason=\"unauthorized\"} 6",
+            "weir_web_requests_refused_total{reason=\"limited\"} 7",
+            "weir_web_requests_refused_total{reason=\"busy\"} 8",
+            "weir_web_tls_handshakes_total{result=\"done\"} 9",
+            "weir_web_tls_handshakes_total{result=\"failed\"} 10",
             "weir_config_last_reload_success_timestamp_seconds 2.5",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
@@ -404,7 +493,7 @@ mod tests {
     fn what_is_not_there_is_not_told() {
         let text = written(Some(Counts::default()));
         assert!(text.contains("weir_ticks_total 0\n") && text.contains("weir_scrape_duration"));
-        for absent in ["weir_http_", "weir_textfile_", "weir_config_"] {
+        for absent in ["weir_http_", "weir_textfile_", "weir_config_", "weir_web_"] {
             assert!(!text.contains(absent), "{absent}");
         }
         let text = written(Some(Counts {

@@ -2,7 +2,7 @@
 //!
 //! A scrape goes from [`http`] through [`app`] to [`scrape`], which runs the [`collectors`]; they read kernel files through
 //! [`files`] and [`parse`], the TCP sockets through [`sockets`], the devices through [`links`], and write into a [`metric::Batch`] that [`exposition`]
-//! turns into text. [`textfile`] keeps the same in a file for node_exporter. Everything happens in one thread, but for
+//! turns into text, and [`view`] into the page. [`textfile`] keeps the same text in a file for node_exporter. Everything happens in one thread, but for
 //! what may block, which [`probes`] and [`tc`] do in threads of their own, and what is measured in other network namespaces
 //! ([`netns`]): a helper goes there, and the one thread waits for it. [`tc`] has the programs that count packets in the kernel
 //! itself, which [`sys`] gives to it. Before any of that, [`sandbox`] gives up the rights that nothing here needs.
@@ -20,6 +20,8 @@ pub mod cidr;
 pub mod cli;
 pub mod collectors;
 pub mod config;
+#[cfg(feature = "sqlite")]
+pub mod database;
 pub mod devices;
 pub mod dns;
 pub mod exposition;
@@ -42,8 +44,10 @@ pub mod rtnetlink;
 pub mod sampler;
 pub mod sandbox;
 pub mod scrape;
+pub mod seldom;
 pub mod sockets;
 pub mod sys;
 pub mod tc;
 pub mod textfile;
 pub mod threads;
+pub mod view;

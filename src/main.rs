@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // A root or a user that does not exist was named by a flag, or a sandbox was required that cannot be had.
         Err(error @ (RunError::Files(_) | RunError::Sandbox(_))) => fail(&[error.to_string()], 2),
+        // And so was this file.
+        Err(RunError::Web(error)) => fail(error.lines(), 2),
         Err(error) => fail(&[error.to_string()], 1),
     }
 }

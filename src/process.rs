@@ -1,14 +1,16 @@
 //! The program's own process (`process_*`), with the names of every Prometheus client library.
 //!
-//! From /proc/self/stat below the procfs root, read with the procfs crate; a captured tree has none, and then there is no
-//! family.
+//! Memory from /proc/self/statm below the procfs root, read with the procfs crate; a captured tree has none, and then there
+//! is no family. CPU time from the kernel's clock for it, which is finer than the ticks of /proc/self/stat; all fields of
+//! that file would be 16 kB of program.
 
+use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
 use procfs::FromRead;
-use procfs::process::Stat;
+use procfs::process::StatM;
 
 use crate::files::FileError;
 use crate::files::Files;
@@ -36,7 +38,7 @@ pub static FAMILIES: &[&Desc] = &[
 static CPU_SECONDS: Desc = Desc::counter(
     "process_cpu_seconds_total",
     &[],
-    "User and system CPU time of this process in seconds, from /proc/self/stat.",
+    "User and system CPU time of this process in seconds, from clock_gettime(2).",
 );
 static OPEN_FDS: Desc = Desc::gauge(
     "process_open_fds",
@@ -51,7 +53,7 @@ static MAX_FDS: Desc = Desc::gauge(
 static VIRTUAL_BYTES: Desc = Desc::gauge(
     "process_virtual_memory_bytes",
     &[],
-    "Virtual memory of this process in bytes, from /proc/self/stat.",
+    "Virtual memory of this process in bytes, from /proc/self/statm.",
 );
 static VIRTUAL_MAX_BYTES: Desc = Desc::gauge(
     "process_virtual_memory_max_bytes",
@@ -61,7 +63,7 @@ static VIRTUAL_MAX_BYTES: Desc = Desc::gauge(
 static RESIDENT_BYTES: Desc = Desc::gauge(
     "process_resident_memory_bytes",
     &[],
-    "Resident memory of this process in bytes, from /proc/self/stat.",
+    "Resident memory of this process in bytes, from /proc/self/statm.",
 );
 static START_SECONDS: Desc = Desc::gauge(
     "process_start_time_seconds",
@@ -71,7 +73,7 @@ static START_SECONDS: Desc = Desc::gauge(
 static THREADS: Desc = Desc::gauge(
     "process_threads",
     &[],
-    "Threads of this process, from /proc/self/stat.",
+    "Threads of this process, from /proc/self/task.",
 );
 
 /// The process since it began.
@@ -115,16 +117,16 @@ fn start_seconds(begun: Instant) -> f64 {
 }
 
 fn batch_process(batch: &mut Batch, files: &Files, start: f64) -> Result<(), FileError> {
-    let stat = files.proc("self/stat", |bytes| {
-        Stat::from_read(bytes)
-            .map_err(|_| ParseError::new(1, "stat", "the fields of proc_pid_stat(5)", bytes))
+    let memory = files.proc("self/statm", |bytes| {
+        StatM::from_read(bytes)
+            .map_err(|_| ParseError::new(1, "statm", "the fields of proc_pid_statm(5)", bytes))
     })?;
-    let Some(stat) = stat else { return Ok(()) };
-    let ticks = float(rustix::param::clock_ticks_per_second());
+    let Some(memory) = memory else { return Ok(()) };
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     batch.push(
         &CPU_SECONDS,
         NO_LABELS,
-        float(stat.utime + stat.stime) / ticks,
+        Duration::try_from(cpu).unwrap_or_default().as_secs_f64(),
     );
     if let Some(descriptors) = files.proc_entries("self/fd")? {
         // One of them is the directory being read.
@@ -138,7 +140,11 @@ fn batch_process(batch: &mut Batch, files: &Files, start: f64) -> Result<(), Fil
     if let Some(files) = limit(rustix::process::Resource::Nofile) {
         batch.push(&MAX_FDS, NO_LABELS, float(files));
     }
-    batch.push(&VIRTUAL_BYTES, NO_LABELS, float(stat.vsize));
+    batch.push(
+        &VIRTUAL_BYTES,
+        NO_LABELS,
+        float(memory.size * files.page_size()),
+    );
     batch.push(
         &VIRTUAL_MAX_BYTES,
         NO_LABELS,
@@ -147,14 +153,12 @@ fn batch_process(batch: &mut Batch, files: &Files, start: f64) -> Result<(), Fil
     batch.push(
         &RESIDENT_BYTES,
         NO_LABELS,
-        float(stat.rss * files.page_size()),
+        float(memory.resident * files.page_size()),
     );
     batch.push(&START_SECONDS, NO_LABELS, start);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a count of threads is far below 2^53"
-    )]
-    batch.push(&THREADS, NO_LABELS, stat.num_threads as f64);
+    if let Some(threads) = files.proc_entries("self/task")? {
+        batch.push(&THREADS, NO_LABELS, float(threads.len() as u64));
+    }
     Ok(())
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Rates are over the time that really passed between two samples, by the monotonic clock. A device that was made anew
 //! (another ifindex) or whose counters went back starts again: it has no rate until the next tick, never a negative or a
-//! huge one. Memory is some 300 bytes a device.
+//! huge one. Memory is some 300 bytes a device, and the page's [`history`].
 
+pub mod history;
 mod tc;
 
 use std::rc::Rc;
@@ -25,6 +26,10 @@ use crate::parse::netstat;
 use crate::parse::printable;
 use crate::tc::attach::Watch;
 
+use self::history::Clock;
+use self::history::History;
+use self::history::Point;
+use self::history::Span;
 pub use self::tc::Tc;
 pub use self::tc::TcRates;
 
@@ -64,6 +69,8 @@ pub struct Device {
     pub rates: Option<Rates>,
     /// The highest rates, receive and transmit, of each slot of the last minute.
     peaks: [(f64, f64); SLOTS],
+    /// The last ten minutes, of the first devices.
+    history: Option<History>,
 }
 
 impl Device {
@@ -98,8 +105,11 @@ pub struct Sampler {
     taken: Option<Instant>,
     slot: usize,
     slot_begun: Option<Instant>,
+    clock: Clock,
     segments: Option<Segments>,
     retransmission_ratio: Option<f64>,
+    /// The segments of each slot of the last minute: sent, and sent again.
+    sent: [(f64, f64); SLOTS],
     ticks: u64,
     last_success: Option<(Instant, SystemTime)>,
     error: Option<Rc<FileError>>,
@@ -141,8 +151,9 @@ impl Sampler {
     pub fn tick(&mut self, files: &Files, now: Instant) {
         self.ticks += 1;
         self.next_slot(now);
+        let span = self.clock.advance(now);
         let result = self
-            .sample_devices(files, now)
+            .sample_devices(files, now, span)
             .and(self.sample_segments(files));
         if let Some(tc) = &mut self.tc {
             tc.tick(elapsed(self.taken, now));
@@ -183,6 +194,23 @@ impl Sampler {
         self.retransmission_ratio
     }
 
+    /// The share of the segments sent during the last minute that were sent again, and how many those were.
+    #[must_use]
+    pub fn retransmissions(&self) -> Option<(f64, f64)> {
+        let (sent, again) = self
+            .sent
+            .iter()
+            .fold((0.0, 0.0), |sum, slot| (sum.0 + slot.0, sum.1 + slot.1));
+        (sent > 0.0).then(|| (again / sent, again))
+    }
+
+    /// The last ten minutes of a device, the oldest point first; `None` of a device that has no history.
+    #[must_use]
+    pub fn history<'a>(&self, device: &'a Device) -> Option<impl Iterator<Item = Point> + use<'a>> {
+        let history = device.history.as_ref()?;
+        Some(self.clock.points(history))
+    }
+
     /// Ticks since the start.
     #[must_use]
     pub fn ticks(&self) -> u64 {
@@ -201,7 +229,7 @@ impl Sampler {
         self.last_success
     }
 
-    fn sample_devices(&mut self, files: &Files, now: Instant) -> Result<(), FileError> {
+    fn sample_devices(&mut self, files: &Files, now: Instant, span: Span) -> Result<(), FileError> {
         let elapsed = elapsed(self.taken, now);
         let mut known = Known::new(std::mem::take(&mut self.devices));
         let found = files.net("dev", |bytes| {
@@ -218,9 +246,16 @@ impl Sampler {
             Ok(found)
         })?;
         let indexes = Indexes::new(files);
-        for (mut device, counters) in found.unwrap_or_default() {
+        let found = found.unwrap_or_default();
+        let kept = found.iter().filter(|(device, _)| device.history.is_some());
+        let mut room = history::DEVICES.saturating_sub(kept.count());
+        for (mut device, counters) in found {
             let ifindex = indexes.of(&device.name, device.ifindex);
-            device.advance(ifindex, counters, elapsed);
+            if device.history.is_none() && room > 0 {
+                room -= 1;
+                device.history = Some(History::default());
+            }
+            device.advance(ifindex, counters, elapsed, span);
             if let (Some(rates), Some(peak)) = (device.rates, device.peaks.get_mut(self.slot)) {
                 *peak = (
                     peak.0.max(rates.receive_bytes),
@@ -242,6 +277,9 @@ impl Sampler {
         let passed = usize::try_from(passed).unwrap_or(SLOTS);
         for _ in 0..passed.min(SLOTS) {
             self.slot = (self.slot + 1) % SLOTS;
+            if let Some(sent) = self.sent.get_mut(self.slot) {
+                *sent = (0.0, 0.0);
+            }
             for device in &mut self.devices {
                 if let Some(peak) = device.peaks.get_mut(self.slot) {
                     *peak = (0.0, 0.0);
@@ -260,11 +298,15 @@ impl Sampler {
         self.retransmission_ratio = None;
         let now = files.net("snmp", segments)?.flatten();
         self.segments = now;
-        self.retransmission_ratio = now.zip(before).and_then(|(now, before)| {
+        let grown = now.zip(before).map(|(now, before)| {
             let sent = now.sent - before.sent;
-            let again = now.retransmitted - before.retransmitted;
-            (sent > 0.0 && again >= 0.0).then_some(again / sent)
+            (sent, now.retransmitted - before.retransmitted)
         });
+        let grown = grown.filter(|(sent, again)| *sent > 0.0 && *again >= 0.0);
+        self.retransmission_ratio = grown.map(|(sent, again)| again / sent);
+        if let (Some((sent, again)), Some(slot)) = (grown, self.sent.get_mut(self.slot)) {
+            *slot = (slot.0 + sent, slot.1 + again);
+        }
         Ok(())
     }
 }
@@ -309,20 +351,50 @@ impl Device {
             counters: None,
             rates: None,
             peaks: [(0.0, 0.0); SLOTS],
+            history: None,
         })
     }
 
-    fn advance(&mut self, ifindex: Option<u64>, counters: Counters, elapsed: Option<f64>) {
+    fn advance(
+        &mut self,
+        ifindex: Option<u64>,
+        counters: Counters,
+        elapsed: Option<f64>,
+        span: Span,
+    ) {
         if self.ifindex != ifindex {
             // Another device took the name.
             self.counters = None;
             self.peaks = [(0.0, 0.0); SLOTS];
+            self.history = self.history.take().map(|_| History::default());
         }
         self.ifindex = ifindex;
         let before = self.counters.replace(counters);
         self.rates = before
             .zip(elapsed)
             .and_then(|(before, elapsed)| Rates::between(&before, &counters, elapsed));
+        if let Some(history) = &mut self.history {
+            let found = self
+                .rates
+                .zip(before)
+                .map(|(rates, before)| point(rates, &before, &counters));
+            history.write(span, found.unwrap_or(Point::NONE));
+        }
+    }
+}
+
+/// A tick on the page: rates, and what was lost meanwhile.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven digits are more than a picture shows"
+)]
+fn point(rates: Rates, before: &Counters, now: &Counters) -> Point {
+    let lost = |of: fn(&Counters) -> u64| float(of(now).saturating_sub(of(before))) as f32;
+    Point {
+        receive: rates.receive_bytes as f32,
+        transmit: rates.transmit_bytes as f32,
+        errors: lost(|counters| counters.receive_errs) + lost(|counters| counters.transmit_errs),
+        drops: lost(|counters| counters.receive_drop) + lost(|counters| counters.transmit_drop),
     }
 }
 

@@ -5,6 +5,7 @@
 //! when it breaks, again when it breaks in another way, and once when it heals.
 
 mod active;
+mod look;
 mod namespaces;
 
 use std::io;
@@ -35,6 +36,7 @@ use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 
 use self::active::Active;
+use self::look::Looking;
 use self::namespaces::Begun;
 use self::namespaces::Namespaces;
 
@@ -99,6 +101,8 @@ pub struct Engine {
     reverse: Option<io::Result<ReverseNames>>,
     hosts: Hosts,
     batch: Batch,
+    /// What runs for the page, while somebody looks at it.
+    looking: Option<Looking>,
 }
 
 /// Which families a page has.
@@ -134,6 +138,7 @@ impl Engine {
             reverse: reverse_names(config),
             hosts: Hosts::default(),
             batch: Batch::default(),
+            looking: None,
         }
     }
 
@@ -159,6 +164,7 @@ impl Engine {
             self.namespaces = Namespaces::wanted(config);
         }
         self.leases.reload(config);
+        self.looking = None;
         if config.connections.hostnames == Hostnames::Off {
             self.hosts = Hosts::default();
         }

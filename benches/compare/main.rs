@@ -9,15 +9,20 @@
 #[path = "../../tests/live/client.rs"]
 mod client;
 mod cost;
+mod dns;
 mod encoding;
 mod floor;
 mod isolation;
+mod leases;
 mod load;
 mod namespaces;
+mod page;
 mod peers;
 mod programs;
 mod report;
 mod rivals;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -74,11 +79,37 @@ fn main() -> ExitCode {
         ["--floor"] => floor::serve(None, 0).map(|()| true).map_err(Into::into),
         ["--floor-server", address, page] => floor_server(address, page).map(|()| true),
         ["--nothing"] => Ok(true),
+        ["--page"] => page::inside().map(|()| true).map_err(Into::into),
+        // `cargo bench -- --pages`, in half a minute.
+        ["--pages", ..] => {
+            let mut goals = Goals::default();
+            page_goals(&mut goals);
+            Ok(goals.print())
+        }
         ["--namespaces"] => namespaces::inside().map(|()| true).map_err(Into::into),
         // `cargo bench -- --programs`, in a second.
         ["--programs", ..] => {
             let mut goals = Goals::default();
             programs::goals(&mut goals);
+            Ok(goals.print())
+        }
+        // `cargo bench -- --leases`, in half a minute.
+        ["--leases", ..] => {
+            let mut goals = Goals::default();
+            leases::goals(&mut goals);
+            Ok(goals.print())
+        }
+        // `cargo bench -- --dns`, in a minute and a half.
+        ["--dns", ..] => {
+            let mut goals = Goals::default();
+            dns::goals(&mut goals);
+            Ok(goals.print())
+        }
+        // `cargo bench --features tls -- --tls`, in ten seconds.
+        #[cfg(feature = "tls")]
+        ["--tls", ..] => {
+            let mut goals = Goals::default();
+            tls::goals(&mut goals);
             Ok(goals.print())
         }
         ["--crowded"] => crowded().map(|()| true).map_err(Into::into),
@@ -134,13 +165,29 @@ fn bench(isolated: bool) -> Result<bool, Box<dyn Error>> {
         Ok(found) => goals.at_most(NAMESPACES, 10.0, found),
         Err(error) => goals.missing(&format!("{NAMESPACES}: {error}")),
     }
+    page_goals(&mut goals);
     programs::goals(&mut goals);
+    leases::goals(&mut goals);
+    #[cfg(feature = "tls")]
+    tls::goals(&mut goals);
     match run_inside(&["--crowded"]) {
         Ok(figures) => report_crowded(&figures, &mut goals),
         Err(error) => goals.missing(&format!("200,000 sockets: {error}")),
     }
     peers::report(&mut goals);
+    dns::goals(&mut goals);
     Ok(goals.print())
+}
+
+fn page_goals(goals: &mut Goals) {
+    const PAGE: &str = "the page and its JSON with 50 interfaces: CPU per refresh, ms";
+    match page::figures() {
+        Ok((cost, resident)) => {
+            goals.at_most(PAGE, 2.0, cost);
+            println!("\nThe page with 50 interfaces: weir has {resident} KiB resident.");
+        }
+        Err(error) => goals.missing(&format!("{PAGE}: {error}")),
+    }
 }
 
 fn idle(isolated: bool, goals: &mut Goals) -> io::Result<()> {

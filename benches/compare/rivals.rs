@@ -59,6 +59,8 @@ pub(crate) enum Set {
     Network,
     /// All that weir runs when no flag is given; node_exporter runs those of them that it has.
     Defaults,
+    /// The checks of DNS records, which node_exporter does not have.
+    Dns,
 }
 
 impl Set {
@@ -66,6 +68,7 @@ impl Set {
         match self {
             Self::Network => only(collectors()),
             Self::Defaults => Vec::new(),
+            Self::Dns => only(std::iter::once("dns")),
         }
     }
 
@@ -73,6 +76,7 @@ impl Set {
         match self {
             Self::Network => only(SHARED.iter().copied()),
             Self::Defaults => only(defaults().filter(|name| !NOT_THERE.contains(name))),
+            Self::Dns => only(std::iter::empty()),
         }
     }
 }
@@ -156,17 +160,31 @@ pub(crate) fn binary() -> PathBuf {
     if let Some(path) = env::var_os("WEIR_BENCH_BINARY") {
         return path.into();
     }
+    static_or_built("")
+}
+
+fn static_or_built(features: &str) -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_weir"));
     let target = built.parent().and_then(Path::parent);
     target
-        .map(|target| target.join(format!("static/weir-{}", env::consts::ARCH)))
+        .map(|target| target.join(format!("static/weir-{}{features}", env::consts::ARCH)))
         .filter(|path| path.is_file())
         .unwrap_or_else(|| built.to_path_buf())
 }
 
 /// weir with these collectors.
 pub(crate) fn weir(set: Set, extra: &[&str]) -> io::Result<Server> {
-    let mut command = Command::new(binary());
+    start(&binary(), set, extra)
+}
+
+/// The same of a weir built with TLS.
+#[cfg(feature = "tls")]
+pub(crate) fn weir_tls(set: Set, extra: &[&str]) -> io::Result<Server> {
+    start(&static_or_built("-tls"), set, extra)
+}
+
+fn start(binary: &Path, set: Set, extra: &[&str]) -> io::Result<Server> {
+    let mut command = Command::new(binary);
     command
         .args(["--web.listen-address=127.0.0.1:0", "--log.level=info"])
         .arg("--web.disable-exporter-metrics")

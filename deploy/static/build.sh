@@ -3,9 +3,13 @@
 #
 #     deploy/static/build.sh [--dist] x86_64 mipsel aarch64 armv7 riscv64 mips
 #     deploy/static/build.sh --test mips qemu-mips-static
+#     FEATURES=tls deploy/static/build.sh x86_64
 #
-# --dist also packs each with README.md and LICENSE into dist/weir-VERSION-ARCH.tar.gz and writes dist/sha256sums.
+# --dist also packs each with README.md, LICENSE and what installs it (docs/deployment.md) into dist/weir-VERSION-ARCH.tar.gz and writes dist/sha256sums.
 # --test builds the tests for one architecture instead (by the way of zig), and runs them with the command that follows.
+#
+# FEATURES names cargo's features, and the program is then called weir-ARCH-FEATURES. --dist builds each architecture
+# without any and with tls, whatever it says.
 #
 # There are two ways, and WEIR_STATIC_ROUTE (auto, rustup or zig) chooses:
 # - rustup: this machine's own architecture, with rustup's ready-made musl target, if it is installed.
@@ -44,16 +48,29 @@ main() {
     mkdir -p "$target_dir/static"
     for arch in "$@"; do
         describe "$arch"
-        if use_rustup; then build_with_rustup; else build_with_zig; fi
-        binary=$target_dir/static/weir-$arch
-        cp "$built" "$binary"
-        echo "$binary ($(wc -c <"$binary") bytes)"
-        if [ -n "$dist" ]; then pack "$binary"; fi
+        if [ -z "$dist" ]; then
+            build "${FEATURES-}"
+        else
+            for features in '' tls; do
+                build "$features"
+                pack "$binary"
+            done
+        fi
     done
     if [ -n "$dist" ]; then
         (cd "$dist" && sha256sum weir-*.tar.gz >sha256sums)
         echo "$dist/sha256sums"
     fi
+}
+
+# build FEATURES: one program, $binary.
+build() {
+    features=$1
+    name=$arch${features:+-$(echo "$features" | tr ', ' '--')}
+    if use_rustup; then build_with_rustup; else build_with_zig; fi
+    binary=$target_dir/static/weir-$name
+    cp "$built" "$binary"
+    echo "$binary ($(wc -c <"$binary") bytes)"
 }
 
 # What this machine's own binaries are called here.
@@ -82,6 +99,8 @@ describe() {
 
 use_rustup() {
     [ "$route" != zig ] || return 1
+    # TLS brings C code, for which zig is the compiler; rustup's target would need musl-gcc.
+    [ -z "$features" ] || [ "$route" = rustup ] || return 1
     if [ "$arch" = "$(machine)" ] && command -v rustup >/dev/null &&
         rustup target list --installed 2>/dev/null | grep -qx "$target"; then
         return 0
@@ -92,12 +111,12 @@ use_rustup() {
 
 build_with_rustup() {
     CARGO_TARGET_DIR=$target_dir/static/rustup \
-        cargo build --release --locked --target "$target" --bin weir
+        cargo build --release --locked --target "$target" --bin weir --features "$features"
     built=$target_dir/static/rustup/$target/release/weir
 }
 
 build_with_zig() {
-    zig_cargo build std,panic_unwind --release --bin weir
+    zig_cargo build std,panic_unwind --release --bin weir --features "$features"
     built=$out/$target/release/weir
 }
 
@@ -120,6 +139,8 @@ zig_cargo() (
     mkdir -p "$out"
     export RUSTC_BOOTSTRAP=1 RUSTC="$static_rustc" CARGO="$static_cargo" CARGO_TARGET_DIR="$out"
     export WEIR_ZIG WEIR_ZIG_TARGET="$zig_target"
+    # For ring, whose C code and assembler come with the feature tls.
+    export TARGET_CC="$here/zig-compile" TARGET_AR="$here/zig-ar"
     CARGO_ENCODED_RUSTFLAGS=$(rustflags)
     export CARGO_ENCODED_RUSTFLAGS
     command=$1
@@ -133,7 +154,7 @@ zig_cargo() (
         *) set -- --target "$target" "$@" ;;
     esac
     # Sorting and the like in their small forms, and no backtraces, which a stripped binary could not name anyway: that is a
-    # fifth of the program.
+    # fifth of the program. Cargo.toml's opt-level "z" for weir's own code is another 84 kB of 1,775 kB.
     "$static_cargo" "$command" --locked -Z build-std="$crates" \
         -Z build-std-features=panic-unwind,optimize_for_size "$@"
 )
@@ -147,6 +168,9 @@ rustflags() {
         -Clinker-flavor=gcc \
         "--remap-path-prefix=$root=." \
         "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
+    # Without a frame pointer the unwind tables follow every push and pop, of which opt-level "z" makes many on this
+    # processor: 65 kB. It costs a hundredth more instructions.
+    [ "$arch" != x86_64 ] || printf '%s\037' -Cforce-frame-pointers=yes
     printf '%s' "--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust"
 }
 
@@ -175,14 +199,20 @@ find_zig() {
 # A tarball is the same for the same content: sorted names, one time, no owner.
 pack() {
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-    name=weir-$version-$arch
+    name=weir-$version-$name
     time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
     rm -rf "$target_dir/static/pack"
     mkdir -p "$dist" "$target_dir/static/pack/$name"
     cp "$1" "$target_dir/static/pack/$name/weir"
     cp README.md LICENSE "$target_dir/static/pack/$name/"
-    chmod 755 "$target_dir/static/pack/$name" "$target_dir/static/pack/$name/weir"
-    chmod 644 "$target_dir/static/pack/$name/README.md" "$target_dir/static/pack/$name/LICENSE"
+    mkdir "$target_dir/static/pack/$name/deploy" "$target_dir/static/pack/$name/docs"
+    cp docs/*.md "$target_dir/static/pack/$name/docs/"
+    cp -R deploy/weir.yml deploy/systemd deploy/openwrt deploy/prometheus deploy/man deploy/completions "$target_dir/static/pack/$name/deploy/"
+    if [ -d deploy/grafana ]; then cp -R deploy/grafana "$target_dir/static/pack/$name/deploy/"; fi
+    # Whatever the builder's umask: the same modes everywhere.
+    find "$target_dir/static/pack/$name" -type f -exec chmod 644 '{}' +
+    find "$target_dir/static/pack/$name" -type d -exec chmod 755 '{}' +
+    chmod 755 "$target_dir/static/pack/$name/weir" "$target_dir/static/pack/$name/deploy/openwrt/files/weir.init"
     tar -C "$target_dir/static/pack" --format=ustar --sort=name --mtime="@$time" --owner=0 --group=0 --numeric-owner \
         -cf - "$name" | gzip -n9 >"$dist/$name.tar.gz"
     echo "$dist/$name.tar.gz"

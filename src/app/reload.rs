@@ -76,6 +76,7 @@ impl App {
         self.engine
             .reload(&config, |collector| changes.touch(collector));
         self.sampler.reload(&config);
+        self.seen = None;
         self.textfile = match (&config.textfile_output, self.textfile.take()) {
             (Some(directory), Some(file)) => Some(file.moved_to(directory)),
             (directory, _) => directory.as_deref().map(Textfile::new),

@@ -341,6 +341,11 @@ fn dhcp_servers(values: &[String]) -> Result<Vec<Server>, String> {
             .ok_or_else(|| refused(EXPECTED, text))?;
         let (name, word) = head.split_once('=').unwrap_or((head, head));
         let format = Format::parse(word).map_err(|expected| refused(expected, text))?;
+        if format == Some(Format::Sqlite) {
+            let expected =
+                "another format: a query is written in the section dhcp of --config.file";
+            return Err(refused(expected, text));
+        }
         if name.is_empty() || !path.starts_with('/') {
             return Err(refused(EXPECTED, text));
         }

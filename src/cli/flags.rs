@@ -101,6 +101,7 @@ pub(super) const CHECK_CONFIG: &str = "--check-config";
 /// What stays as it is while the program runs: a change in the file is told and waits for a restart.
 pub(super) static RESTART: &[&str] = &[
     "--web.listen-address",
+    "--web.config.file",
     "--web.max-connections",
     "--web.read-timeout",
     "--web.write-timeout",
@@ -145,6 +146,16 @@ static GENERAL: &[Flag] = &[
         }),
     },
     one(
+        "--web.config.file",
+        "PATH",
+        "",
+        "Who may connect: TLS, users and passwords, limits and headers, in exporter-toolkit's format; read again when it changes.",
+        |config, text| {
+            config.web_config = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
+            Ok(())
+        },
+    ),
+    one(
         "--web.telemetry-path",
         "PATH",
         "/metrics",
@@ -187,7 +198,7 @@ static GENERAL: &[Flag] = &[
     ),
     switch(
         "--web.disable-exporter-metrics",
-        "Leave out the metrics of weir itself (process_*, weir_config_*, weir_http_*, weir_sandbox_info, weir_scrape_*, weir_textfile_*).",
+        "Leave out the metrics of weir itself (process_*, weir_config_*, weir_http_*, weir_sandbox_info, weir_scrape_*, weir_textfile_*, weir_web_*).",
         |config| {
             config.exporter_metrics = false;
         },

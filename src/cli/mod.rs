@@ -205,6 +205,33 @@ fn entry(text: &mut String, left: &str, right: &str) {
     };
 }
 
+/// A flag as documents tell of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// With its dashes.
+    pub name: &'static str,
+    /// What stands for the value; empty for a switch.
+    pub value: &'static str,
+    /// The value when the flag is not given; empty for none.
+    pub default: &'static str,
+    /// What it does, in sentences.
+    pub help: &'static str,
+    /// Whether it may be given more than once.
+    pub repeatable: bool,
+}
+
+/// The flags in the order of `--help`, for the manual page and the completions of shells. `--collector.NAME` and
+/// `--no-collector.NAME` come beside it, for each of [`ALL`].
+pub fn rows() -> impl Iterator<Item = Row> {
+    flags().map(|flag| Row {
+        name: flag.name,
+        value: flag.value,
+        default: flag.default,
+        help: flag.help,
+        repeatable: matches!(flag.set, Set::Many(_)),
+    })
+}
+
 /// README's table of flags.
 #[must_use]
 pub fn flags_markdown() -> String {

@@ -1,15 +1,17 @@
 //! Named numbers from files, as the section `sources` of the configuration says.
 //!
-//! Each source is read by a thread of its own, which begins with the first scrape: a file may be on a mount whose server is
-//! gone, and a query may take its time. The loop waits for all of them together at most as long as it waits for text files.
-//! Nothing is paid where no source is configured.
+//! The sources are read by a [`Pool`], which begins with the first scrape: a file may be on a mount whose server is gone, and a
+//! query may take its time. The loop waits for all of them together at most as long as it waits for text files. Nothing is
+//! paid where no source is configured.
 //!
-//! A source that cannot be read fails alone: its success is 0, the log says once why and once when it is read again, and its
-//! series are told as they were last known, with their age. The series of a file that a pattern no longer stands for end
+//! A source that cannot be read fails alone: its success is 0, the log says once why and once when it is read again (of one that
+//! comes and goes once a minute), and its series are told as they were last known, with their age. The series of a file that a pattern no longer stands for end
 //! with it.
 //!
 //! `weir_source_info` is something else: where a collector takes its data from.
 
+#[cfg(feature = "sqlite")]
+mod budget;
 mod reader;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -33,9 +35,11 @@ use crate::metric::Kind;
 use crate::metric::NO_LABELS;
 use crate::metric::Part;
 use crate::parse::float;
-use crate::probes::OnDemand;
+use crate::probes::Ask;
 use crate::probes::PATIENCE;
+use crate::probes::Pool;
 use crate::probes::STUCK;
+use crate::seldom::Seldom;
 
 use self::reader::Reader;
 use self::reader::Seen;
@@ -55,6 +59,7 @@ pub static SPEC: Spec = Spec {
         let sources = config.sources.iter().cloned();
         Box::new(Sources {
             sources: sources.map(Active::new).collect(),
+            pool: None,
             // Nobody else waits for the loop of --once.
             patience: if config.once { STUCK } else { PATIENCE },
         })
@@ -84,6 +89,8 @@ static NAMED: Desc = Desc::gauge(
 
 struct Sources {
     sources: Vec<Active>,
+    /// Who reads them, from the first scrape on.
+    pool: Option<Pool<Seen>>,
     /// How long the files are waited for, all together.
     patience: Duration,
 }
@@ -98,12 +105,14 @@ impl Collector for Sources {
             return Ok(());
         }
         let root = context.files.root_path();
-        for source in &mut self.sources {
-            source.ask(root);
-        }
-        let until = Instant::now() + self.patience;
-        for source in &mut self.sources {
-            source.answer(until);
+        let sources = &self.sources;
+        let pool = self.pool.get_or_insert_with(|| {
+            let readers = sources.iter().map(|source| source.reader(root));
+            Pool::new("source", readers.collect())
+        });
+        pool.ask(self.patience);
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            source.take(pool, at);
         }
         let mut page = Page::default();
         let written = self
@@ -129,57 +138,47 @@ struct Page {
     left_out: usize,
 }
 
-/// A source, with its thread from the first question on.
+/// A source, and what is known of it.
 struct Active {
     source: Source,
-    thread: Option<OnDemand<Seen>>,
     /// What was last known of the files.
     seen: Option<Seen>,
     /// Why there is no answer.
     silent: Option<String>,
     /// Whether the last scrape found something wrong.
     failed: bool,
+    told: Seldom,
 }
 
 impl Active {
     fn new(source: Source) -> Self {
         Self {
             source,
-            thread: None,
             seen: None,
             silent: None,
             failed: false,
+            told: Seldom::default(),
         }
     }
 
-    fn ask(&mut self, root: &Path) {
-        self.silent = None;
-        if self.thread.is_none() {
-            let mut reader = Reader::new(&self.source, below(root, self.source.file.path()));
-            match OnDemand::start("source", move || reader.look()) {
-                Ok(thread) => self.thread = Some(thread),
-                Err(error) => self.silent = Some(format!("no thread: {error}")),
-            }
-        }
-        if let Some(thread) = &self.thread {
-            thread.ask();
-        }
+    /// What reads it, and the place that it hangs with.
+    fn reader(&self, root: &Path) -> (PathBuf, Ask<Seen>) {
+        let path = below(root, &self.source.file.path);
+        let mut reader = Reader::new(&self.source, path.clone());
+        (path, Box::new(move || reader.look()))
     }
 
-    fn answer(&mut self, until: Instant) {
-        let Some(thread) = &self.thread else {
-            return;
-        };
-        let answer = thread.answer(until);
+    fn take(&mut self, pool: &Pool<Seen>, at: usize) {
+        let answer = pool.answer(at);
         if let Some(seen) = answer.value() {
             self.seen = Some(seen.clone());
         }
-        if answer.is_stuck() {
-            let path = self.source.file.path().display();
-            self.silent = Some(format!(
-                "{path}: expected an answer of the file system, found none"
-            ));
-        }
+        let path = self.source.file.path.display();
+        let lacking = pool.lacks_thread(at);
+        self.silent = answer.is_stuck().then(|| match lacking {
+            Some(lacking) => format!("{path}: {lacking}"),
+            None => format!("{path}: expected an answer of the file system, found none"),
+        });
     }
 
     /// Before the first answer, and before it is overdue, there is nothing to tell.
@@ -255,16 +254,19 @@ impl Active {
     /// Logs when it breaks and when it heals, whatever the words: they may have a number in them that changes.
     fn tell(&mut self, error: Option<&str>) {
         let name = self.source.name.as_str();
-        match (error, self.failed) {
-            (Some(error), false) => {
-                log::error!(collector = SPEC.name, source = name, err = error; "source fails");
-            }
-            (None, true) => {
-                log::info!(collector = SPEC.name, source = name; "source is read again");
-            }
-            _ => {}
-        }
+        let changed = error.is_some() != self.failed;
         self.failed = error.is_some();
+        let Some(left_out) = self.told.tell(changed, Instant::now()) else {
+            return;
+        };
+        match error {
+            Some(error) => {
+                log::error!(collector = SPEC.name, source = name, err = error; "source fails{left_out}");
+            }
+            None => {
+                log::info!(collector = SPEC.name, source = name; "source is read again{left_out}");
+            }
+        }
     }
 }
 

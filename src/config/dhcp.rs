@@ -38,6 +38,8 @@ pub struct Server {
     /// Its lease files, the oldest first: of two entries for one address the later counts. The last part of each may hold
     /// `*` and `?`. Below the root file system (`--path.rootfs`).
     pub leases: Vec<PathBuf>,
+    /// What is asked of a database for its leases.
+    pub query: Option<String>,
     /// Files of the configuration of dnsmasq, Kea, ISC dhcpd or udhcpd, whatever the format of the leases says, from which
     /// further pools and kept addresses are read; patterns as above.
     pub settings: Vec<PathBuf>,
@@ -62,11 +64,13 @@ pub enum Format {
     Networkd,
     /// JSON as Kea's commands answer and libvirt keeps it.
     Json,
+    /// The rows of a query of an SQLite database; only with the cargo feature `sqlite`.
+    Sqlite,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dnsmasq,
         Self::Odhcpd,
         Self::Kea,
@@ -74,6 +78,7 @@ impl Format {
         Self::Udhcpd,
         Self::Networkd,
         Self::Json,
+        Self::Sqlite,
     ];
 
     /// Its name in flags and configuration.
@@ -87,6 +92,7 @@ impl Format {
             Self::Udhcpd => "udhcpd",
             Self::Networkd => "networkd",
             Self::Json => "json",
+            Self::Sqlite => "sqlite",
         }
     }
 
@@ -95,7 +101,7 @@ impl Format {
     /// # Errors
     /// With what was expected.
     pub fn parse(text: &str) -> Result<Option<Self>, &'static str> {
-        const EXPECTED: &str = "auto, dnsmasq, odhcpd, kea, isc, udhcpd, networkd or json";
+        const EXPECTED: &str = "auto, dnsmasq, odhcpd, kea, isc, udhcpd, networkd, json or sqlite";
         if text == "auto" {
             return Ok(None);
         }

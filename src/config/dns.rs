@@ -192,7 +192,7 @@ impl RecordType {
                 .parse::<Ipv6Addr>()
                 .map(|address| address.to_string())
                 .map_err(|_| "an IPv6 address"),
-            Self::Cname | Self::Ns | Self::Ptr => name(text),
+            Self::Cname | Self::Ns | Self::Ptr => escaped_name(text),
             Self::Mx => numbers_and_name::<1>(text)
                 .ok_or("a preference and a name, such as \"10 mail.example\""),
             Self::Srv => numbers_and_name::<3>(text)
@@ -226,7 +226,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Checks the parts of a record. A PTR record may be named by the address itself.
+    /// Checks the parts of a record. A PTR record may be named by the address itself; no other record has an address for a
+    /// name.
     ///
     /// # Errors
     /// With what was expected and what was found.
@@ -237,9 +238,14 @@ impl Record {
     ) -> Result<Self, String> {
         let refused = |expected: &str, found: &str| format!("expected {expected}, found {found:?}");
         let question = match name.parse::<IpAddr>() {
-            Ok(address) if kind == RecordType::Ptr => reverse(address),
-            _ => self::name(name).map_err(|expected| refused(expected, name))?,
+            Ok(address) if kind == RecordType::Ptr => Ok(reverse(address)),
+            Ok(_) => Err("a domain name"),
+            Err(_) => self::name(name),
         };
+        let question = question.map_err(|expected| refused(expected, name))?;
+        if kind == RecordType::Ptr && !has_pointers(&question) {
+            return Err(refused(POINTERS, name));
+        }
         let expect: Result<Vec<_>, _> = expect
             .into_iter()
             .map(|text| {
@@ -315,6 +321,35 @@ fn name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A name in a value, in which other bytes may stand as `\DDD`, as answers spell them: an instance of a service is called
+/// whatever people call it, `My\032Printer._ipp._tcp.example.org`.
+fn escaped_name(text: &str) -> Result<String, &'static str> {
+    let mut plain = text.to_string();
+    while let Some(at) = plain.find('\\') {
+        let code = plain.get(at + 1..at + 4).and_then(digits);
+        let byte = code.and_then(|code| code.parse::<u8>().ok());
+        // Whatever it is, it takes one byte.
+        byte.ok_or("a domain name, in which \\DDD is the byte of that number")?;
+        plain.replace_range(at..at + 4, "x");
+    }
+    name(&plain)?;
+    let bare = text.strip_suffix('.').filter(|bare| !bare.is_empty());
+    Ok(bare.unwrap_or(text).to_ascii_lowercase())
+}
+
+/// What a PTR record may be asked of.
+const POINTERS: &str = "an address, a name below in-addr.arpa or ip6.arpa, or a service such as _http._tcp.example.org";
+
+/// Whether PTR records are to be found there: below the two zones of addresses, and at services (RFC 6763: instances of
+/// `_http._tcp`, and what stands below `_dns-sd._udp`). Anywhere else it is a slip: half an address, or a host's name.
+fn has_pointers(name: &str) -> bool {
+    let zone = |zone: &str| {
+        let above = name.strip_suffix(zone);
+        above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    };
+    zone("in-addr.arpa") || zone("ip6.arpa") || name.split('.').any(|label| label.starts_with('_'))
+}
+
 /// The name under which an address is registered: `1.2.0.192.in-addr.arpa` (RFC 1035), nibbles in `ip6.arpa` (RFC 3596).
 #[must_use]
 pub fn reverse(address: IpAddr) -> String {
@@ -344,140 +379,9 @@ fn numbers_and_name<const N: usize>(text: &str) -> Option<String> {
         let number: u16 = digits(words.next()?)?.parse().ok()?;
         whole.push_str(&format!("{number} "));
     }
-    whole.push_str(&name(words.next()?).ok()?);
+    whole.push_str(&escaped_name(words.next()?).ok()?);
     words.next().is_none().then_some(whole)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers_with_and_without_ports() {
-        let read = |text: &str| {
-            Server::parse(text)
-                .map(|server| (server.address.to_string(), server.scope, server.port))
-        };
-        for (text, address, scope, port) in [
-            ("192.0.2.1", "192.0.2.1", "", 53),
-            ("192.0.2.1:5353", "192.0.2.1", "", 5353),
-            ("::1", "::1", "", 53),
-            ("[::1]:54", "::1", "", 54),
-            ("fe80::1%eth0", "fe80::1", "eth0", 53),
-            ("[fe80::1%2]:5", "fe80::1", "2", 5),
-        ] {
-            let expected = (address.to_string(), scope.to_string(), port);
-            assert_eq!(read(text), Ok(expected), "{text}");
-        }
-        for bad in [
-            "",
-            "localhost",
-            "192.0.2.1:",
-            "192.0.2.1:0",
-            "192.0.2.1:65536",
-            "192.0.2.1:+5",
-            "[::1]",
-            "[::1]:",
-            "[::1]x:5",
-            "[::1:5",
-            "::1%",
-            "192.0.2.1%eth0",
-            "[192.0.2.1]:53",
-            "192.0.2.1 ",
-        ] {
-            assert!(read(bad).is_err(), "{bad}: {:?}", read(bad));
-        }
-    }
-
-    #[test]
-    fn expectations_have_one_spelling() {
-        for (kind, text, expected) in [
-            (RecordType::A, "192.0.2.1", "192.0.2.1"),
-            (RecordType::Aaaa, "2001:DB8:0::1", "2001:db8::1"),
-            (RecordType::Cname, "WWW.Example.", "www.example"),
-            (RecordType::Ns, ".", "."),
-            (RecordType::Mx, "010  Mail.example.", "10 mail.example"),
-            (RecordType::Srv, "0 5 443 host.", "0 5 443 host"),
-            (RecordType::Soa, "2024010101", "2024010101"),
-            (RecordType::Txt, "v=spf1 -all", "v=spf1 -all"),
-        ] {
-            assert_eq!(kind.expected(text).as_deref(), Ok(expected), "{kind}");
-        }
-        for (kind, bad) in [
-            (RecordType::A, "192.0.2"),
-            (RecordType::A, "::1"),
-            (RecordType::Aaaa, "192.0.2.1"),
-            (RecordType::Cname, "a..b"),
-            (RecordType::Cname, ""),
-            (RecordType::Ptr, "büro"),
-            (RecordType::Mx, "mail.example"),
-            (RecordType::Mx, "65536 mail"),
-            (RecordType::Mx, "10 mail more"),
-            (RecordType::Srv, "0 5 host"),
-            (RecordType::Soa, "+1"),
-            (RecordType::Soa, "4294967296"),
-        ] {
-            assert!(kind.expected(bad).is_err(), "{kind} {bad}");
-        }
-    }
-
-    #[test]
-    fn a_record_in_one_word() {
-        let record = Record::parse("Router.LAN.,a,192.0.2.1,192.0.2.2").expect("valid");
-        assert_eq!(
-            (record.name.as_str(), record.kind),
-            ("Router.LAN.", RecordType::A)
-        );
-        assert_eq!(
-            (record.question.as_str(), record.expect.len()),
-            ("router.lan", 2)
-        );
-        let text = Record::parse(r"x,TXT,a\,b,c\d").expect("valid");
-        assert_eq!(text.expect, ["a,b", r"c\d"]);
-        let reverse = Record::parse("192.0.2.7,PTR,nas.lan").expect("valid");
-        assert_eq!(reverse.question, "7.2.0.192.in-addr.arpa");
-        let six = Record::parse("2001:db8::1,PTR").expect("valid").question;
-        assert_eq!(
-            six,
-            "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"
-        );
-        for (bad, said) in [
-            ("", "expected NAME,TYPE[,EXPECT…], found \"\""),
-            ("a", "expected NAME,TYPE[,EXPECT…], found \"a\""),
-            (
-                "a,B",
-                "expected one of A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, found \"B\"",
-            ),
-            ("a,A,", "expected an IPv4 address, found \"\""),
-            ("a,A,x", "expected an IPv4 address, found \"x\""),
-            (
-                "a b,A",
-                "expected a domain name of at most 253 bytes in labels of 1 to 63 letters, digits or signs, \
-                 international ones as xn--…, found \"a b\"",
-            ),
-        ] {
-            assert_eq!(Record::parse(bad), Err(said.to_string()), "{bad}");
-        }
-        assert!(Record::parse(&format!("{}.example,A", "a".repeat(64))).is_err());
-        assert!(Record::parse(&format!("{}a,A", "a.".repeat(127))).is_err());
-    }
-
-    #[test]
-    fn records_are_told_apart_and_bounded() {
-        let mut dns = Dns::default();
-        let record = |text: &str| Record::parse(text).expect("valid");
-        assert_eq!(dns.add(record("a.example,A")), Ok(()));
-        assert_eq!(dns.add(record("a.example,AAAA")), Ok(()));
-        assert_eq!(
-            dns.add(record("A.example.,A,192.0.2.1")),
-            Err("expected each name and type once, found A.example. A twice".to_string())
-        );
-        for number in dns.records.len()..RECORDS {
-            assert_eq!(dns.add(record(&format!("n{number}.example,A"))), Ok(()));
-        }
-        assert_eq!(
-            dns.add(record("z.example,A")),
-            Err("expected at most 1000 records, found more".to_string())
-        );
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
 //! The sections of a configuration file: top-level keys that are no flags' names and hold more than a flag can, each with
-//! the function that reads it. A section is one entry of [`SECTIONS`]; README and deploy/weir.yml show it.
+//! the function that reads it. A section is one entry of [`SECTIONS`]; docs/ and deploy/weir.yml show it.
 
 mod dhcp;
 mod dns;

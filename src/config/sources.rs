@@ -3,12 +3,11 @@
 //! What can be wrong with a source is found when it is read from the configuration file, but for one thing, which stands
 //! where the collectors are known (`cli`): that no source has the name of a family of weir's own.
 
-use std::path::Path;
 use std::path::PathBuf;
 
 use super::node::Place;
 
-/// The most sources: each has a thread of its own once it is read.
+/// The most sources.
 pub const MOST: usize = 100;
 
 /// One number of a file, or several of one kind, under one metric name.
@@ -47,26 +46,11 @@ pub enum Kind {
 
 /// A path, or a pattern for paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pattern {
-    /// One file.
-    One(PathBuf),
-    /// Every file that the path with one `*` in it stands for; the label has what stands there.
-    Each {
-        /// The path.
-        path: PathBuf,
-        /// The label.
-        label: String,
-    },
-}
-
-impl Pattern {
-    /// The path as it was given.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::One(path) | Self::Each { path, .. } => path,
-        }
-    }
+pub struct Pattern {
+    /// One file; or with a `*` in it, or several, every file that it stands for.
+    pub path: PathBuf,
+    /// For each `*`, in their order, the label that has what stands there.
+    pub labels: Vec<String>,
 }
 
 /// Where numbers stand in a file.

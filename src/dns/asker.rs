@@ -18,6 +18,7 @@ use super::flight::Progress;
 use super::flight::Query;
 use super::message::Answer;
 use crate::config::dns::RecordType;
+use crate::seldom::Seldom;
 
 /// Questions that are on their way at once: with a server that does not answer and three seconds for each try, a
 /// thousand records are through in a minute and a half.
@@ -37,6 +38,15 @@ pub struct Done {
     pub took: Duration,
 }
 
+/// A question that is to be sent.
+struct Waiting {
+    token: usize,
+    query: Query,
+    /// When it was sent for the first time, if it was.
+    begun: Option<Instant>,
+    tries: usize,
+}
+
 struct Job {
     token: usize,
     query: Query,
@@ -49,26 +59,40 @@ struct Job {
 /// The questions that are on their way.
 pub struct Asker {
     timeout: Duration,
-    waiting: VecDeque<(usize, Query)>,
+    /// The time between two questions, of whatever server and for whatever time.
+    pace: Duration,
+    /// When the next may be sent.
+    next: Option<Instant>,
+    waiting: VecDeque<Waiting>,
     jobs: Vec<Job>,
     /// Questions that ended before they could be sent.
     ended: Vec<Done>,
     foreign: u64,
     /// Why a socket was refused when that was last tried, so that it is told once.
-    told: Option<String>,
+    refused: Option<String>,
+    told: Seldom,
 }
 
 impl Asker {
     /// `timeout` is for each time that a question is sent.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
+        Self::paced(timeout, Duration::ZERO)
+    }
+
+    /// The same, with so much time between two questions: those that are repeated count.
+    #[must_use]
+    pub fn paced(timeout: Duration, pace: Duration) -> Self {
         Self {
             timeout,
+            pace,
+            next: None,
             waiting: VecDeque::new(),
             jobs: Vec::new(),
             ended: Vec::new(),
             foreign: 0,
-            told: None,
+            refused: None,
+            told: Seldom::default(),
         }
     }
 
@@ -79,7 +103,18 @@ impl Asker {
             kind,
             edns: true,
         };
-        self.waiting.push_back((token, query));
+        self.waiting.push_back(Waiting {
+            token,
+            query,
+            begun: None,
+            tries: 0,
+        });
+    }
+
+    /// Whether questions wait for room, or for their time.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Messages that came to a waiting socket and did not answer its question, since the start.
@@ -92,7 +127,6 @@ impl Asker {
     pub fn turn(&mut self, servers: &[SocketAddr], until: Instant) -> Vec<Done> {
         loop {
             let now = Instant::now();
-            self.send(servers, now);
             let late = |job: &Job| job.flight.deadline <= now;
             while let Some(at) = self.jobs.iter().position(late) {
                 let job = self.jobs.swap_remove(at);
@@ -103,11 +137,15 @@ impl Asker {
                 };
                 self.next_try(job, servers, now, reason);
             }
+            self.send(servers, now);
             if !self.ended.is_empty() || until <= now {
                 return std::mem::take(&mut self.ended);
             }
             let deadlines = self.jobs.iter().map(|job| job.flight.deadline);
-            let wake = deadlines.min().map_or(until, |first| first.min(until));
+            let sends = self.has_waiting() && self.jobs.len() < FLIGHTS;
+            let next = self.next.filter(|_| sends);
+            let wake = deadlines.chain(next).min();
+            let wake = wake.map_or(until, |first| first.min(until));
             for at in self.poll(wake.saturating_duration_since(now)) {
                 self.serve(at, servers);
             }
@@ -115,25 +153,24 @@ impl Asker {
     }
 
     fn send(&mut self, servers: &[SocketAddr], now: Instant) {
-        while self.jobs.len() < FLIGHTS {
-            let Some((token, query)) = self.waiting.pop_front() else {
+        while self.jobs.len() < FLIGHTS && self.next.is_none_or(|next| next <= now) {
+            let Some(waiting) = self.waiting.pop_front() else {
                 return;
             };
-            self.launch(token, query, now, 0, servers);
+            self.next = (!self.pace.is_zero()).then(|| now + self.pace);
+            self.launch(waiting, now, servers);
         }
     }
 
     /// Sends a question to the server whose turn it is.
-    fn launch(
-        &mut self,
-        token: usize,
-        query: Query,
-        begun: Instant,
-        tries: usize,
-        servers: &[SocketAddr],
-    ) {
-        let now = Instant::now();
-        let mut tries = tries;
+    fn launch(&mut self, waiting: Waiting, now: Instant, servers: &[SocketAddr]) {
+        let Waiting {
+            token,
+            query,
+            begun,
+            mut tries,
+        } = waiting;
+        let begun = begun.unwrap_or(now);
         let Some(last) = servers.len().checked_sub(1) else {
             return self.end(token, begun, Reason::Unasked);
         };
@@ -179,10 +216,11 @@ impl Asker {
             return Reason::Unreachable;
         }
         let error = error.to_string();
-        if self.told.as_ref() != Some(&error) {
-            log::error!(err = error.as_str(); "questions to name servers cannot be sent");
-            self.told = Some(error);
+        let changed = self.refused.as_ref() != Some(&error);
+        if let Some(left_out) = self.told.tell(changed, Instant::now()) {
+            log::error!(err = error.as_str(); "questions to name servers cannot be sent{left_out}");
         }
+        self.refused = Some(error);
         Reason::Unasked
     }
 
@@ -218,8 +256,8 @@ impl Asker {
             return;
         };
         let progress = job.flight.advance();
-        if let Progress::Waiting(foreign) = progress {
-            self.foreign += foreign;
+        self.foreign += std::mem::take(&mut job.flight.foreign);
+        if matches!(progress, Progress::Waiting) {
             return;
         }
         let now = Instant::now();
@@ -244,7 +282,7 @@ impl Asker {
                 };
                 self.next_try(job, servers, now, reason);
             }
-            Progress::Waiting(_) => {}
+            Progress::Waiting => {}
         }
     }
 
@@ -254,9 +292,9 @@ impl Asker {
                 // A server from before EDNS (RFC 6891, section 7) gets the same question without it.
                 let query = Query {
                     edns: false,
-                    ..job.query
+                    ..job.query.clone()
                 };
-                self.launch(job.token, query, job.begun, job.tries, servers);
+                self.again(Job { query, ..job });
             }
             Err(
                 reason @ (Reason::Servfail | Reason::Refused | Reason::Formerr | Reason::Rcode),
@@ -274,11 +312,21 @@ impl Asker {
         let rounds = if reason == Reason::Timeout { ROUNDS } else { 1 };
         let tries = job.tries + 1;
         if tries < servers.len() * rounds {
-            self.launch(job.token, job.query, job.begun, tries, servers);
+            self.again(Job { tries, ..job });
         } else {
             let took = now.saturating_duration_since(job.begun);
             self.finish(job.token, took, reason);
         }
+    }
+
+    /// Before those that were never sent.
+    fn again(&mut self, job: Job) {
+        self.waiting.push_front(Waiting {
+            token: job.token,
+            query: job.query,
+            begun: Some(job.begun),
+            tries: job.tries,
+        });
     }
 
     fn end(&mut self, token: usize, begun: Instant, reason: Reason) {
@@ -296,3 +344,6 @@ impl Asker {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

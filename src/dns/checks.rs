@@ -2,7 +2,7 @@
 //!
 //! Each record has its own time: checks begin a few milliseconds apart, and each next one comes an interval later, a tenth
 //! more or less, so that a thousand records make no burst and many machines no chorus. A record's next check is set when its
-//! last one has ended: a server that hangs is asked no more often for it.
+//! last one has ended: a server that hangs is asked no more often for it. A record that flaps is logged once a minute.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,6 +21,8 @@ use crate::config::dns::Dns;
 use crate::config::dns::Record;
 use crate::parse::printable;
 use crate::probes::Probe;
+use crate::seldom::LeftOut;
+use crate::seldom::Seldom;
 
 /// Upper bounds of the look-up histogram in seconds: a cache answers in a millisecond, a server across the world in some
 /// hundred, and one that asks others first in some thousand.
@@ -127,6 +129,8 @@ struct Checks {
     servers: Servers,
     asker: Asker,
     table: Table,
+    /// What was logged of each record.
+    told: Vec<Seldom>,
 }
 
 impl Checks {
@@ -146,6 +150,7 @@ impl Checks {
             servers: Servers::new(config.resolver.as_ref(), rootfs),
             asker: Asker::new(config.timeout),
             table: Table::new(config.records.len()),
+            told: vec![Seldom::default(); config.records.len()],
         }
     }
 
@@ -187,8 +192,12 @@ impl Checks {
             ttl: done.answer.ttl,
         };
         let before = self.table.verdicts.get(at).copied().flatten();
-        let known = before.map(|before| before.reason);
-        tell(record, known, reason, done);
+        // That it is valid from the start is no news.
+        let changed = before.and_then(|before| before.reason) != reason;
+        let seldom = self.told.get_mut(at);
+        if let Some(left_out) = seldom.and_then(|seldom| seldom.tell(changed, Instant::now())) {
+            tell(record, reason, done, left_out);
+        }
         let answered = reason.is_none_or(Reason::was_answered);
         self.table.enter(at, verdict, answered.then_some(done.took));
         if let Some(due) = self.due.get_mut(at) {
@@ -211,86 +220,25 @@ fn spread(interval: Duration) -> Duration {
 }
 
 /// One line when a record breaks, when it breaks in another way, and when it heals.
-fn tell(record: &Record, known: Option<Option<Reason>>, reason: Option<Reason>, done: &Done) {
+fn tell(record: &Record, reason: Option<Reason>, done: &Done, left_out: LeftOut) {
     let (name, kind) = (record.name.as_str(), record.kind.word());
-    match (known, reason) {
-        (Some(before), now) if before == now => {}
-        (None | Some(None), None) => {}
-        (Some(Some(_)), None) => {
-            log::info!(name, "type" = kind; "DNS record is valid again");
-        }
-        (_, Some(reason)) => {
-            let values = done.answer.values.as_deref().unwrap_or_default();
-            let found: Vec<_> = values.iter().map(|value| printable(value)).collect();
-            let mut found = found.join(", ");
-            let cut = (0..=LOGGED).rev().find(|at| found.is_char_boundary(*at));
-            if found.len() > LOGGED {
-                found.truncate(cut.unwrap_or_default());
-                found.push('…');
-            }
-            let (reason, found) = (reason.word(), found.as_str());
-            let expected = record.expect.join(", ");
-            let expected = expected.as_str();
-            log::warn!(name, "type" = kind, reason, expected, found; "DNS record is invalid");
-        }
+    let Some(reason) = reason else {
+        log::info!(name, "type" = kind; "DNS record is valid again{left_out}");
+        return;
+    };
+    let values = done.answer.values.as_deref().unwrap_or_default();
+    let found: Vec<_> = values.iter().map(|value| printable(value)).collect();
+    let mut found = found.join(", ");
+    let cut = (0..=LOGGED).rev().find(|at| found.is_char_boundary(*at));
+    if found.len() > LOGGED {
+        found.truncate(cut.unwrap_or_default());
+        found.push('…');
     }
+    let (reason, found) = (reason.word(), found.as_str());
+    let expected = record.expect.join(", ");
+    let expected = expected.as_str();
+    log::warn!(name, "type" = kind, reason, expected, found; "DNS record is invalid{left_out}");
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::dns::RecordType;
-
-    fn bytes(values: &[&str]) -> Vec<Vec<u8>> {
-        values.iter().map(|text| text.as_bytes().to_vec()).collect()
-    }
-
-    #[test]
-    fn values_are_a_set() {
-        let record = |expect: &[&str]| {
-            Record::new("a.example", RecordType::A, expect.iter().copied()).expect("valid")
-        };
-        let two = record(&["192.0.2.1", "192.0.2.2"]);
-        assert!(is_expected(&two, &bytes(&["192.0.2.2", "192.0.2.1"])));
-        assert!(is_expected(
-            &two,
-            &bytes(&["192.0.2.2", "192.0.2.1", "192.0.2.2"])
-        ));
-        assert!(!is_expected(&two, &bytes(&["192.0.2.1"])));
-        assert!(!is_expected(
-            &two,
-            &bytes(&["192.0.2.1", "192.0.2.2", "192.0.2.3"])
-        ));
-        assert!(is_expected(&record(&[]), &bytes(&["192.0.2.9"])));
-    }
-
-    #[test]
-    fn intervals_spread_by_a_tenth() {
-        let interval = Duration::from_secs(10);
-        let spreads: Vec<_> = (0..50).map(|_| spread(interval)).collect();
-        assert!(
-            spreads
-                .iter()
-                .all(|time| (9.0..=11.0).contains(&time.as_secs_f64()))
-        );
-        assert!(spreads.iter().any(|time| *time != spreads[0]));
-    }
-
-    #[test]
-    fn counts_and_times() {
-        let mut table = Table::new(2);
-        let verdict = |reason| Verdict { reason, ttl: None };
-        table.enter(0, verdict(None), Some(Duration::from_millis(1)));
-        table.enter(0, verdict(Some(Reason::Timeout)), None);
-        assert!(!table.is_complete());
-        table.enter(
-            1,
-            verdict(Some(Reason::Servfail)),
-            Some(Duration::from_secs(11)),
-        );
-        assert!(table.is_complete() && table.last.is_some());
-        assert_eq!((table.valid, table.invalid), (1, 2));
-        assert_eq!((table.buckets[0], table.buckets[BUCKETS.len()]), (1, 1));
-        assert_eq!(table.buckets.iter().sum::<u64>(), 2);
-    }
-}
+mod tests;

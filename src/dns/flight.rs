@@ -43,6 +43,8 @@ pub(super) struct Flight {
     pub(super) deadline: Instant,
     /// Whether an answer to this very question came that breaks the format.
     pub(super) malformed: bool,
+    /// Messages that were not believed, since that was last looked at.
+    pub(super) foreign: u64,
 }
 
 enum Stage {
@@ -57,8 +59,8 @@ enum Stage {
 
 /// How far a question has come.
 pub(super) enum Progress {
-    /// Nothing yet; so many messages were none of its own.
-    Waiting(u64),
+    /// Nothing yet.
+    Waiting,
     /// The answer.
     Answered(Answer),
     /// The answer did not fit.
@@ -86,6 +88,7 @@ impl Flight {
             stage: Stage::Udp(socket),
             deadline,
             malformed: false,
+            foreign: 0,
         })
     }
 
@@ -135,11 +138,10 @@ impl Flight {
         let (id, name, kind) = (self.id, &*self.query.name, self.query.kind);
         match &mut self.stage {
             Stage::Udp(socket) => {
-                let mut foreign = 0;
                 // Room for more than was invited; what is longer still is cut, and breaks the format.
                 let mut buffer = [0; 4096];
                 // A flood of forged answers must not hold up other questions.
-                while foreign < 64 {
+                for _ in 0..64 {
                     let length = match socket.recv(&mut buffer) {
                         Ok(length) => length,
                         Err(error) if is_early(&error) => break,
@@ -152,9 +154,9 @@ impl Flight {
                         Read::Malformed => self.malformed = true,
                         Read::Foreign => {}
                     }
-                    foreign += 1;
+                    self.foreign += 1;
                 }
-                Progress::Waiting(foreign)
+                Progress::Waiting
             }
             Stage::Tcp {
                 stream,
@@ -162,7 +164,7 @@ impl Flight {
                 written,
                 answer,
             } => match exchange(stream, question, written, answer) {
-                Ok(None) => Progress::Waiting(0),
+                Ok(None) => Progress::Waiting,
                 Err(error) => Progress::Failed(error),
                 Ok(Some(bytes)) => match message::read(bytes, id, name, kind) {
                     Read::Answer(answer) => Progress::Answered(answer),

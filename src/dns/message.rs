@@ -208,17 +208,16 @@ fn found(mut record: Record<'_>, kind: RecordType) -> Option<Option<Found>> {
     if !internet || record.data.is_at_end() {
         return Some(None);
     }
-    let alias = if record.kind == wire(RecordType::Cname) {
-        let mut data = record.data;
-        Some(data.name()?)
-    } else {
-        None
-    };
-    let value = if record.kind == wire(kind) {
-        Some(value(kind, &mut record.data)?)
-    } else {
-        None
-    };
+    let known = |asked: RecordType| record.kind == wire(asked);
+    let (mut value, mut alias) = (None, None);
+    if known(kind) {
+        value = Some(self::value(kind, &mut record.data)?);
+    } else if known(RecordType::Cname) {
+        alias = Some(record.data.name()?);
+    }
+    if (value.is_some() || alias.is_some()) && !record.data.is_at_end() {
+        return None;
+    }
     Some((value.is_some() || alias.is_some()).then_some(Found {
         owner: record.owner,
         // With its highest bit set it counts as 0 (RFC 2181, section 8).
@@ -255,7 +254,8 @@ fn follow(records: &[Found], name: &str) -> Answer {
     nothing(Reason::Nodata)
 }
 
-/// A record's value in the spelling of expectations; `None` where its data is too short for its type.
+/// A record's value in the spelling of expectations; `None` where its data is too short for its type. What stands behind it is
+/// left to be read.
 fn value(kind: RecordType, data: &mut Reader<'_>) -> Option<Vec<u8>> {
     Some(match kind {
         RecordType::A => Ipv4Addr::from(data.array::<4>()?).to_string().into_bytes(),
@@ -308,5 +308,7 @@ fn wire(kind: RecordType) -> u16 {
     }
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

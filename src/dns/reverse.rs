@@ -36,7 +36,7 @@ const ENTRIES: usize = 4096;
 /// How many addresses wait at most; those for which there is no room come at a later scrape.
 const QUEUE: usize = 256;
 
-/// Between two questions: five a second.
+/// Between two questions: five a second, those that are repeated included.
 const PACE: Duration = Duration::from_millis(200);
 
 /// How long a name is kept, at least and at most: some answers may be kept for 0 s, some for years.
@@ -107,7 +107,7 @@ impl ReverseNames {
         let shared = Arc::new(Shared::default());
         let worker = Arc::clone(&shared);
         let mut servers = Servers::new(config.resolver.as_ref(), rootfs);
-        let mut asker = Asker::new(config.timeout);
+        let mut asker = Asker::paced(config.timeout, PACE);
         let work = Box::new(move || work(&worker, &mut asker, &mut servers));
         let thread = threads::start("reverse-dns", work)?;
         Ok(Self { shared, thread })
@@ -255,7 +255,12 @@ fn work(shared: &Shared, asker: &mut Asker, servers: &mut Servers) {
         if state.stop {
             return;
         }
-        let next = state.queue.pop_front();
+        // Where servers are silent, each address is asked for several times.
+        let next = if asker.has_waiting() {
+            None
+        } else {
+            state.queue.pop_front()
+        };
         drop(state);
         let until = Instant::now() + PACE;
         if let Some(address) = next {

@@ -16,6 +16,7 @@ use crate::files::Cause;
 use crate::files::regular;
 use crate::parse::resolv_conf;
 use crate::parse::resolv_conf::ResolvConf;
+use crate::seldom::Seldom;
 
 /// The largest resolv.conf, in bytes.
 const FILE: usize = 64 << 10;
@@ -32,8 +33,9 @@ pub struct Servers {
     path: PathBuf,
     read: Option<Instant>,
     addresses: Vec<SocketAddr>,
-    /// What was told last, so that it is told once.
-    told: Option<String>,
+    /// What is wrong, so that it is told once.
+    wrong: Option<String>,
+    told: Seldom,
 }
 
 impl Servers {
@@ -45,7 +47,8 @@ impl Servers {
             path: rootfs.join("etc/resolv.conf"),
             read: None,
             addresses: Vec::new(),
-            told: None,
+            wrong: None,
+            told: Seldom::default(),
         }
     }
 
@@ -55,11 +58,14 @@ impl Servers {
         if !self.read.is_some_and(fresh) {
             self.read = Some(now);
             let found = self.look();
-            let told = found.as_ref().err().cloned();
-            if let Some(error) = told.as_ref().filter(|_| told != self.told) {
-                log::error!(err = error.as_str(); "name servers");
+            let wrong = found.as_ref().err().cloned();
+            let changed = wrong.is_some() && wrong != self.wrong;
+            if let Some(error) = &wrong
+                && let Some(left_out) = self.told.tell(changed, now)
+            {
+                log::error!(err = error.as_str(); "name servers{left_out}");
             }
-            self.told = told;
+            self.wrong = wrong;
             self.addresses = found.unwrap_or_default();
         }
         &self.addresses

@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -61,6 +60,12 @@ pub fn with_suffix(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, FileE
     Ok(ends.map(|name| directory.join(name)).collect())
 }
 
+/// Whether a path leads to a directory.
+#[must_use]
+pub fn is_directory(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_dir())
+}
+
 /// What tells a file from every other, whatever leads to it: its device and inode. `None` where there is no such file.
 #[must_use]
 pub fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -68,40 +73,78 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
-/// The paths that a pattern stands for, sorted: `*` is any number of bytes and `?` one byte, never a `/`. A pattern
-/// without either, and one that nothing fits, stands for itself, as in node_exporter.
+/// The most paths that a pattern stands for, and the most that are kept on the way to them.
+const WAYS: usize = 10_000;
+
+/// The paths that a pattern stands for, sorted, and how many others there was no room for: `*` is any number of bytes and `?`
+/// one byte, never a `/`. A pattern without either, and one that nothing fits, stands for itself, as in node_exporter.
 #[must_use]
-pub fn matching(pattern: &Path) -> Vec<PathBuf> {
+pub fn matching(pattern: &Path) -> (Vec<PathBuf>, usize) {
     let mut found = vec![PathBuf::new()];
+    let mut left_out = 0;
+    let (mut is_pattern, mut exists) = (false, true);
     for component in pattern.components() {
         let wild = component.as_os_str().as_encoded_bytes();
-        let Component::Normal(name) = component else {
+        let is_wild = wild.iter().any(|byte| matches!(byte, b'*' | b'?'));
+        if !is_wild {
             found.iter_mut().for_each(|path| path.push(component));
-            continue;
-        };
-        if !wild.iter().any(|byte| matches!(byte, b'*' | b'?')) {
-            found.iter_mut().for_each(|path| path.push(name));
+            // What a `*` stands for need not hold what comes behind it.
+            exists = !is_pattern;
             continue;
         }
-        let below = |path: &PathBuf| {
-            let here = if path.as_os_str().is_empty() {
-                Path::new(".")
+        (is_pattern, exists) = (true, true);
+        let mut next = Vec::new();
+        for path in &found {
+            // A directory that is not looked at counts for one.
+            left_out += if next.len() < WAYS {
+                fitting(path, wild, &mut next)
             } else {
-                path
+                1
             };
-            let names = entries(here).ok().flatten().unwrap_or_default();
-            let fits = names
-                .into_iter()
-                .filter(|name| fits(wild, name.as_encoded_bytes()));
-            fits.map(|name| path.join(name)).collect::<Vec<_>>()
-        };
-        found = found.iter().flat_map(below).collect();
+        }
+        found = next;
+    }
+    if !exists {
+        found.retain(|path| !is_missing(path));
     }
     if found.is_empty() {
-        vec![pattern.to_path_buf()]
+        (vec![pattern.to_path_buf()], 0)
     } else {
-        found
+        (found, left_out)
     }
+}
+
+/// Adds what fits in a directory, and gives how much found no room.
+fn fitting(directory: &Path, wild: &[u8], found: &mut Vec<PathBuf>) -> usize {
+    let here = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    // One that cannot be listed holds nothing that fits.
+    let entries = fs::read_dir(here).into_iter().flatten().flatten();
+    let mut room = WAYS.saturating_sub(found.len());
+    let (mut names, mut left_out) = (Vec::new(), 0);
+    for name in entries.map(|entry| entry.file_name()) {
+        if !fits(wild, name.as_encoded_bytes()) {
+            continue;
+        }
+        if room == 0 {
+            left_out += 1;
+            continue;
+        }
+        room -= 1;
+        names.push(name);
+    }
+    names.sort_unstable();
+    found.extend(names.into_iter().map(|name| directory.join(name)));
+    left_out
+}
+
+fn is_missing(path: &Path) -> bool {
+    use rustix::io::Errno;
+    let looked = fs::symlink_metadata(path);
+    looked.is_err_and(|error| matches!(errno(&error), Errno::NOENT | Errno::NOTDIR))
 }
 
 /// Steps back to the last `*` only, so the time is the product of the lengths at worst.
@@ -159,7 +202,8 @@ mod tests {
     #[test]
     fn a_pattern_stands_for_what_fits_or_for_itself() {
         let text = |pattern: &str| {
-            let found = matching(Path::new(pattern));
+            let (found, left_out) = matching(Path::new(pattern));
+            assert_eq!(left_out, 0);
             found
                 .iter()
                 .map(|path| path.display().to_string())
@@ -168,5 +212,31 @@ mod tests {
         assert_eq!(text("/proc/se?f/n*t"), ["/proc/self/net"]);
         assert_eq!(text("/proc/nonesuch*"), ["/proc/nonesuch*"]);
         assert_eq!(text("some/where"), ["some/where"]);
+        assert_eq!(text("/proc/self/*/nonesuch"), ["/proc/self/*/nonesuch"]);
+        assert_eq!(
+            text("/proc/s*s/net/so*t/nonesuch/.."),
+            ["/proc/s*s/net/so*t/nonesuch/.."]
+        );
+        // Of all that is there only what has the rest.
+        assert_eq!(text("/proc/*/kernel/ostype"), ["/proc/sys/kernel/ostype"]);
+    }
+
+    #[test]
+    fn what_a_pattern_stands_for_is_bounded() {
+        let root = std::env::temp_dir().join(format!("weir-{}-matching", std::process::id()));
+        // Each of 101 directories is there 101 times: through the links in one of them.
+        fs::create_dir_all(&root).expect("a directory");
+        for number in 0..=100 {
+            let link = root.join(format!("d{number:03}"));
+            std::os::unix::fs::symlink(".", link).expect("a link");
+        }
+        let (found, left_out) = matching(&root.join("d*/d*"));
+        // The hundredth directory has room for one of its 101, and the last is not looked at.
+        assert_eq!((found.len(), left_out), (WAYS, 100 + 1));
+        assert_eq!(found.first(), Some(&root.join("d000/d000")));
+        let (found, left_out) = matching(&root.join("*/*/*/*/d000"));
+        assert_eq!(found.len(), WAYS);
+        assert!(left_out > WAYS, "{left_out}");
+        fs::remove_dir_all(&root).expect("ours");
     }
 }

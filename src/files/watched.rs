@@ -91,6 +91,13 @@ pub fn stamp(path: &Path) -> Result<Option<Stamp>, FileError> {
     }
 }
 
+/// The stamp of whatever is there, which for a directory changes as files come and go; `None` where nothing is, or nothing
+/// that may be looked at.
+#[must_use]
+pub fn any(path: &Path) -> Option<Stamp> {
+    fs::metadata(path).ok().as_ref().map(Stamp::of)
+}
+
 /// Reads a regular file of at most `limit` bytes; `None` when it does not exist. One that changes meanwhile is read again a
 /// few times, so that a rewrite in place is rarely seen in the middle; one that never rests is taken as it is.
 ///

@@ -26,11 +26,22 @@ impl Answer {
     /// An answer with a body of the given type.
     #[must_use]
     pub fn new(handler: &'static str, status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        Self::shared(handler, status, content_type, Rc::new(body))
+    }
+
+    /// The same with a body that others have too.
+    #[must_use]
+    pub fn shared(
+        handler: &'static str,
+        status: u16,
+        content_type: &str,
+        body: Rc<Vec<u8>>,
+    ) -> Self {
         let mut answer = Self {
             handler,
             status,
             headers: Vec::new(),
-            body: Rc::new(body),
+            body,
         };
         answer.add_header("Server", "weir");
         answer.add_header("Content-Type", content_type);
@@ -45,7 +56,7 @@ impl Answer {
         Self::new(handler, status, "text/plain; charset=utf-8", body)
     }
 
-    /// Who made it: `metrics`, `health`, `page` or `other`.
+    /// Who made it: `metrics`, `health`, `page`, `api` or `other`.
     #[must_use]
     pub fn handler(&self) -> &'static str {
         self.handler
@@ -105,11 +116,25 @@ impl Answer {
     /// tiny_http writes them, with empty request headers, because its parsing of `TE` panics on `q=NaN`, and without a
     /// threshold for chunks, because the length is known. It drops a `Connection` header silently, so that line is put in
     /// before the last line end.
-    pub(super) fn head(&self, version: &HTTPVersion, keep_alive: bool) -> Vec<u8> {
+    ///
+    /// `more` are headers of every answer; they replace its own of the same name.
+    pub(super) fn head(
+        &self,
+        version: &HTTPVersion,
+        keep_alive: bool,
+        more: &[(String, String)],
+    ) -> Vec<u8> {
         let mut head = Vec::with_capacity(384);
+        let mut answer = self.clone();
+        for (name, value) in more {
+            let is_other =
+                |header: &Header| !header.field.as_str().as_str().eq_ignore_ascii_case(name);
+            answer.headers.retain(is_other);
+            answer.add_header(name, value);
+        }
         let response = Response::new(
             StatusCode(self.status),
-            self.headers.clone(),
+            answer.headers,
             std::io::empty(),
             Some(self.body.len()),
             None,
@@ -140,7 +165,7 @@ mod tests {
     fn a_head_has_one_length_and_one_connection_line_and_ends_with_an_empty_line() {
         let mut answer = Answer::text("other", 404, "no");
         answer.add_header("X-Evil", "a\r\nSet-Cookie: b");
-        let head = String::from_utf8(answer.head(&HTTPVersion(1, 1), false)).expect("ASCII");
+        let head = String::from_utf8(answer.head(&HTTPVersion(1, 1), false, &[])).expect("ASCII");
         assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
         assert_eq!(head.matches("Content-Length: 3\r\n").count(), 1);
         assert!(head.ends_with("\r\nConnection: close\r\n\r\n"), "{head}");

@@ -1,4 +1,5 @@
-//! One connection: Head (reading a request) -> Ready (the application answers) -> Write -> Linger, or Head again.
+//! One connection: Head (reading a request) -> Ready (the application answers) -> Write -> Linger, or Head again. Between
+//! Head and Ready is Check where a password has to be checked first. A TLS handshake is the beginning of the first Head.
 
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
@@ -17,6 +18,8 @@ use tiny_http::HTTPVersion;
 use super::Answer;
 use super::Request;
 use super::Stats;
+use super::guard::Session;
+use super::guard::Tag;
 use super::head;
 use super::head::Head;
 
@@ -27,6 +30,10 @@ const LINGER: Duration = Duration::from_millis(500);
 /// What such a client may still send, in bytes: closing with unread input resets the connection, and a reset takes the
 /// answer away from a client that has not read it yet.
 const LINGER_BYTES: usize = 128 << 10;
+/// How long a request may wait for its password to be checked. On a router each check takes a second.
+const CHECK: Duration = Duration::from_secs(30);
+/// TLS input is read in pieces of at least this many bytes, however little room is left for the head.
+const PIECE: usize = 2048;
 /// How many times the write timeout an answer may take altogether, however steadily it is read.
 const SLOWEST: u32 = 6;
 
@@ -46,6 +53,8 @@ pub(super) struct Step<'a> {
     pub(super) stopping: bool,
     /// New answers are the last on their connections: others wait for a place.
     pub(super) crowded: bool,
+    /// Headers of every answer.
+    pub(super) headers: &'a [(String, String)],
     pub(super) scratch: &'a mut [u8],
     pub(super) stats: &'a mut Stats,
 }
@@ -61,11 +70,34 @@ pub(super) enum Next {
     Close,
 }
 
+/// What came of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(dead_code, reason = "the last two only TLS hears")
+)]
+pub(super) enum Heard {
+    /// There was nothing to read.
+    Nothing,
+    /// The client will say no more, or is gone.
+    End,
+    /// Bytes came, of which so many are the client's words; a handshake may have come to its end with them.
+    Some { count: usize, shaken: bool },
+    /// Plain HTTP where TLS is spoken.
+    Plain,
+    /// Something that no client of TLS says, or a client that is not let in.
+    Broken { handshake: bool },
+}
+
 enum State {
     Head,
+    /// The request waits for the check of its password.
+    Check(Request, Tag),
     Ready(Request),
     Write(Output),
-    Linger { dropped: usize },
+    Linger {
+        dropped: usize,
+    },
 }
 
 /// An answer on its way.
@@ -76,12 +108,15 @@ struct Output {
     /// The time at which the client must have all of it.
     end: Instant,
     keep_alive: bool,
+    /// Whether a TLS client has been told that this is all.
+    ended: bool,
 }
 
 /// One client.
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) socket: OwnedFd,
+    session: Option<Box<Session>>,
     state: State,
     /// When this state began.
     since: Instant,
@@ -94,10 +129,17 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(id: u64, socket: OwnedFd, now: Instant, rules: Rules) -> Self {
+    pub(super) fn new(
+        id: u64,
+        socket: OwnedFd,
+        session: Option<Box<Session>>,
+        now: Instant,
+        rules: Rules,
+    ) -> Self {
         Self {
             id,
             socket,
+            session,
             state: State::Head,
             since: now,
             deadline: now + rules.read_timeout,
@@ -109,15 +151,53 @@ impl Connection {
     /// What to poll for; nothing while the application has the request.
     pub(super) fn interest(&self) -> Option<PollFlags> {
         match self.state {
+            // Who does not take what a handshake answers is not listened to.
+            State::Head if self.has_output() => Some(PollFlags::OUT),
             State::Head | State::Linger { .. } => Some(PollFlags::IN),
             State::Write(_) => Some(PollFlags::OUT),
-            State::Ready(_) => None,
+            State::Ready(_) | State::Check(..) => None,
         }
     }
 
-    /// Whether it waits for a request, or the rest of one.
+    fn has_output(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.has_output())
+    }
+
+    /// Whether it waits for a request, or the rest of one, or the check of its password.
     pub(super) fn is_reading(&self) -> bool {
-        matches!(self.state, State::Head)
+        matches!(self.state, State::Head | State::Check(..))
+    }
+
+    /// Whether it waits for this check.
+    pub(super) fn waits_for(&self, tag: Tag) -> bool {
+        matches!(self.state, State::Check(_, waited) if waited == tag)
+    }
+
+    /// Makes the request that is ready wait for a check.
+    pub(super) fn wait_for(&mut self, tag: Tag, now: Instant) {
+        if let State::Ready(request) = &self.state {
+            self.enter(State::Check(request.clone(), tag), now, CHECK);
+        }
+    }
+
+    /// Makes the request that waited for a check ready.
+    pub(super) fn pass(&mut self, now: Instant) {
+        if let State::Check(request, _) = &self.state {
+            self.enter(State::Ready(request.clone()), now, Duration::ZERO);
+        }
+    }
+
+    /// Answers without asking the application.
+    pub(super) fn turn_away(&mut self, answer: &Answer, step: &mut Step<'_>) -> Next {
+        let (State::Ready(request) | State::Check(request, _)) = &self.state else {
+            return Next::Wait;
+        };
+        let (version, keep_alive) = (request.version.clone(), request.keep_alive);
+        let without_body = request.method == tiny_http::Method::Head;
+        step.stats.refused += 1;
+        self.send(answer, &version, keep_alive, without_body, step)
     }
 
     /// Whether it was accepted after that time and has not said anything yet.
@@ -158,7 +238,7 @@ impl Connection {
         let class = match self.state {
             State::Head if self.served && self.input.is_empty() => 0,
             State::Linger { .. } => 1,
-            State::Head => 2,
+            State::Head | State::Check(..) => 2,
             State::Write(_) => 3,
             State::Ready(_) => return None,
         };
@@ -169,7 +249,7 @@ impl Connection {
     pub(super) fn step(&mut self, step: &mut Step<'_>) -> Next {
         match self.state {
             State::Head => self.read(step),
-            State::Ready(_) => Next::Wait,
+            State::Ready(_) | State::Check(..) => Next::Wait,
             State::Write(_) => self.write(step),
             State::Linger { .. } => self.drop_input(step),
         }
@@ -198,7 +278,7 @@ impl Connection {
         self.served = true;
         self.enter(
             State::Write(Output {
-                head: answer.head(version, keep_alive),
+                head: answer.head(version, keep_alive, step.headers),
                 body: if without_body {
                     Rc::default()
                 } else {
@@ -207,6 +287,7 @@ impl Connection {
                 sent: 0,
                 end: step.now + step.rules.write_timeout * SLOWEST,
                 keep_alive,
+                ended: false,
             }),
             step.now,
             step.rules.write_timeout,
@@ -221,33 +302,80 @@ impl Connection {
     }
 
     fn read(&mut self, step: &mut Step<'_>) -> Next {
-        let room = step.rules.max_header_bytes.saturating_sub(self.input.len());
-        let Some(space) = step.scratch.get_mut(..room) else {
-            return Next::Close;
-        };
-        let count = match rustix::net::recv(&self.socket, space, RecvFlags::empty()) {
+        let before = self.input.len();
+        let first = before == 0;
+        match self.hear(step) {
+            Heard::Nothing => return Next::Wait,
             // A client that closes its side after a request has had its answer by now.
-            Ok((_, 0)) => return Next::Close,
-            Ok((_, count)) => count,
-            Err(Errno::AGAIN | Errno::INTR) => return Next::Wait,
-            Err(_) => return Next::Close,
-        };
-        let new = step.scratch.get(..count).unwrap_or_default();
+            Heard::End => return Next::Close,
+            Heard::Some { count, shaken } => {
+                step.stats.handshakes += u64::from(shaken);
+                if count == 0 {
+                    return Next::Wait;
+                }
+            }
+            Heard::Plain => {
+                self.session = None;
+                let answer =
+                    Answer::text("other", 400, "expected TLS (https://), found plain HTTP");
+                step.stats.refused += 1;
+                return self.send(&answer, &HTTPVersion(1, 0), false, false, step);
+            }
+            Heard::Broken { handshake } => {
+                step.stats.handshakes_failed += u64::from(handshake);
+                return self.end(step);
+            }
+        }
+        let new = self.input.get(before..).unwrap_or_default();
         // A head can only become complete, or wrong in a new way that matters, with a line. Parsing at each byte would
         // let a client that sends single bytes make us read the whole head each time.
-        let first = self.input.is_empty();
-        let worth_parsing = first
-            || new.contains(&b'\n')
-            || self.input.len() + count >= step.rules.max_header_bytes;
+        let worth_parsing =
+            first || new.contains(&b'\n') || self.input.len() >= step.rules.max_header_bytes;
         if first && self.served {
             // The next request of an idle connection begins.
             self.enter(State::Head, step.now, step.rules.read_timeout);
         }
-        self.input.extend_from_slice(new);
         if worth_parsing {
             self.parse(step)
         } else {
             Next::Wait
+        }
+    }
+
+    /// Reads what came into the input, at most as much as a head may have.
+    fn hear(&mut self, step: &mut Step<'_>) -> Heard {
+        let room = step.rules.max_header_bytes.saturating_sub(self.input.len());
+        let Some(session) = &mut self.session else {
+            let Some(space) = step.scratch.get_mut(..room) else {
+                return Heard::End;
+            };
+            return match rustix::net::recv(&self.socket, space, RecvFlags::empty()) {
+                Ok((_, 0)) => Heard::End,
+                Ok((_, count)) => {
+                    let new = step.scratch.get(..count).unwrap_or_default();
+                    self.input.extend_from_slice(new);
+                    Heard::Some {
+                        count,
+                        shaken: false,
+                    }
+                }
+                Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
+                Err(_) => Heard::End,
+            };
+        };
+        if session.flush(&self.socket) == Err(Errno::AGAIN) {
+            return Heard::Nothing;
+        }
+        let room = room.max(PIECE).min(step.scratch.len());
+        let space = step.scratch.get_mut(..room).unwrap_or_default();
+        let heard = session.read(&self.socket, space, &mut self.input);
+        match session.flush(&self.socket) {
+            Ok(_) | Err(Errno::AGAIN) => {}
+            Err(_) => return Heard::End,
+        }
+        match heard {
+            Heard::Some { count: 0, .. } if session.is_closed() => Heard::End,
+            heard => heard,
         }
     }
 
@@ -277,13 +405,29 @@ impl Connection {
             let head = output.head.get(output.sent..).unwrap_or_default();
             let of_body = output.sent.saturating_sub(output.head.len());
             let body = output.body.get(of_body..).unwrap_or_default();
-            if head.is_empty() && body.is_empty() {
-                let keep_alive = output.keep_alive;
-                return self.written(keep_alive, step);
-            }
-            let slices = [IoSlice::new(head), IoSlice::new(body)];
-            let mut nothing = SendAncillaryBuffer::default();
-            match rustix::net::sendmsg(&self.socket, &slices, &mut nothing, SendFlags::NOSIGNAL) {
+            let is_all = head.is_empty() && body.is_empty();
+            let sent = match &mut self.session {
+                Some(session) if session.has_output() => session.flush(&self.socket).map(|_| 0),
+                Some(session) if !is_all => match session.put(head, body) {
+                    0 => return Next::Close,
+                    count => Ok(count),
+                },
+                Some(session) if !output.keep_alive && !output.ended => {
+                    session.close();
+                    output.ended = true;
+                    Ok(0)
+                }
+                _ if is_all => {
+                    let keep_alive = output.keep_alive;
+                    return self.written(keep_alive, step);
+                }
+                _ => {
+                    let slices = [IoSlice::new(head), IoSlice::new(body)];
+                    let mut nothing = SendAncillaryBuffer::default();
+                    rustix::net::sendmsg(&self.socket, &slices, &mut nothing, SendFlags::NOSIGNAL)
+                }
+            };
+            match sent {
                 Ok(count) => {
                     output.sent += count;
                     self.deadline = output.end.min(step.now + step.rules.write_timeout);
@@ -296,7 +440,11 @@ impl Connection {
     }
 
     fn written(&mut self, keep_alive: bool, step: &mut Step<'_>) -> Next {
-        if keep_alive && !step.stopping {
+        let is_closed = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.is_closed());
+        if keep_alive && !step.stopping && (!is_closed || !self.input.is_empty()) {
             if self.input.is_empty() {
                 self.input = Vec::new();
                 self.enter(State::Head, step.now, IDLE);
@@ -305,10 +453,21 @@ impl Connection {
             self.enter(State::Head, step.now, step.rules.read_timeout);
             return self.parse(step);
         }
+        if let Some(session) = self.session.as_mut().filter(|_| keep_alive) {
+            // It has not been told yet that this is all. What there is no room for is not worth waiting for.
+            session.close();
+            let _ = session.flush(&self.socket);
+        }
+        self.end(step)
+    }
+
+    /// Says that nothing more will come, and waits a moment for the client to close.
+    fn end(&mut self, step: &mut Step<'_>) -> Next {
         self.input = Vec::new();
         if rustix::net::shutdown(&self.socket, Shutdown::Write).is_err() {
             return Next::Close;
         }
+        self.session = None;
         self.enter(State::Linger { dropped: 0 }, step.now, LINGER);
         self.drop_input(step)
     }

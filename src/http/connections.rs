@@ -10,17 +10,22 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
 use super::Answer;
 use super::BindError;
+use super::Guard;
+use super::GuardError;
+use super::GuardStats;
 use super::Request;
 use super::Settings;
 use super::connection::Connection;
 use super::connection::Next;
 use super::connection::Rules;
 use super::connection::Step;
+use super::guard::Verdict;
 use super::listeners;
 use super::listeners::Listener;
 use super::room;
@@ -48,6 +53,12 @@ pub struct Stats {
     pub refused: u64,
     /// Errors of `accept` that made it pause.
     pub accept_errors: u64,
+    /// TLS handshakes that came to an end.
+    pub handshakes: u64,
+    /// TLS handshakes that failed: not those that were never finished.
+    pub handshakes_failed: u64,
+    /// What the guard counted, where there is one.
+    pub guard: Option<GuardStats>,
 }
 
 /// The HTTP server.
@@ -73,6 +84,7 @@ pub struct Server {
     pub(super) paused_until: Option<Instant>,
     pub(super) last_round: Instant,
     pub(super) rules: Rules,
+    pub(super) guard: Option<Box<Guard>>,
     stopping: bool,
     pub(super) scratch: Vec<u8>,
     pub(super) stats: Stats,
@@ -107,10 +119,32 @@ impl Server {
                 write_timeout: settings.write_timeout,
                 max_header_bytes: settings.max_header_bytes,
             },
+            guard: None,
             stopping: false,
             scratch: vec![0; settings.max_header_bytes.max(SCRATCH)],
             stats: Stats::default(),
         })
+    }
+
+    /// Lets in only whom `guard` does. To be called before anything is received.
+    pub fn guard_with(&mut self, guard: Guard) {
+        self.guard = Some(Box::new(guard));
+    }
+
+    /// The files of whom is let in that are read again while the program runs.
+    #[must_use]
+    pub fn guarded_by(&self) -> Vec<PathBuf> {
+        let guard = self.guard.as_ref();
+        guard.map(|guard| guard.paths()).unwrap_or_default()
+    }
+
+    /// Starts the thread that checks passwords, if any can be asked for. To be called before anything is received, and once
+    /// the process has given up what it does not need.
+    ///
+    /// # Errors
+    /// When the kernel has no room for the thread.
+    pub fn start_guard(&mut self) -> Result<(), GuardError> {
+        self.guard.as_mut().map_or(Ok(()), |guard| guard.start())
     }
 
     /// The bound addresses with their real ports, in the order of the settings.
@@ -140,6 +174,7 @@ impl Server {
     pub fn stats(&self) -> Stats {
         Stats {
             open: self.connections.len(),
+            guard: self.guard.as_ref().map(|guard| guard.stats()),
             ..self.stats
         }
     }
@@ -264,20 +299,62 @@ impl Server {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
+        let now = Instant::now();
+        let headers = self.guard.as_ref().map(|guard| guard.headers());
         let mut step = Step {
-            now: Instant::now(),
+            now,
             rules: self.rules,
             stopping: self.stopping,
             crowded,
+            headers: headers.as_deref().map_or(&[], Vec::as_slice),
             scratch: &mut self.scratch,
             stats: &mut self.stats,
         };
-        match run(connection, &mut step) {
+        let mut next = run(connection, &mut step);
+        // Each refused request of a client that does not wait for answers leads to the next.
+        while let (Next::Ready, Some(guard)) = (next, &mut self.guard) {
+            let Some(request) = connection.request() else {
+                return;
+            };
+            match guard.judge(request, now) {
+                Verdict::Pass => break,
+                Verdict::Wait(tag) => {
+                    connection.wait_for(tag, now);
+                    return;
+                }
+                Verdict::Refuse(answer) => next = connection.turn_away(&answer, &mut step),
+            }
+        }
+        match next {
             Next::Wait => {}
             Next::Ready => self.ready.push_back(id),
             Next::Close => {
                 self.connections.remove(index);
             }
+        }
+    }
+
+    /// Lets those on whose password was checked and right, and refuses the others.
+    pub(super) fn take_checked(&mut self) {
+        while let Some((tag, right)) = self.guard.as_mut().and_then(|guard| guard.checked()) {
+            let waiting = self.connections.iter().filter(|one| one.waits_for(tag));
+            let ids: Vec<u64> = waiting.map(|connection| connection.id).collect();
+            for id in ids {
+                if right {
+                    self.admit_checked(id);
+                } else if let Some(guard) = &mut self.guard {
+                    let answer = guard.wrong_password();
+                    self.advance(id, |connection, step| connection.turn_away(&answer, step));
+                }
+            }
+        }
+    }
+
+    fn admit_checked(&mut self, id: u64) {
+        let index = self.position(id);
+        if let Some(connection) = index.and_then(|index| self.connections.get_mut(index)) {
+            connection.pass(Instant::now());
+            self.ready.push_back(id);
         }
     }
 }

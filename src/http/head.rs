@@ -3,6 +3,9 @@
 //! httparse reads it. Bare line feeds and non-ASCII header values are tolerated, as RFC 9112 allows. A request with a
 //! body is refused: nothing here takes one, so that no length a stranger names is ever believed.
 
+#[cfg(feature = "tls")]
+use std::fmt;
+
 use httparse::Error;
 use httparse::Status;
 use tiny_http::HTTPVersion;
@@ -26,6 +29,9 @@ pub struct Request {
     pub accepts_gzip: bool,
     /// Whether the client would rather have JSON than text.
     pub prefers_json: bool,
+    /// The name and password it came with, until they are checked.
+    #[cfg(feature = "tls")]
+    pub(super) authorization: Option<Secret>,
     /// 1.0 or 1.1.
     pub(super) version: HTTPVersion,
     /// Whether the connection may stay open after the answer.
@@ -42,18 +48,37 @@ impl Request {
     }
 }
 
+/// What a client says to be let in; not for printing.
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+pub(super) struct Secret(Box<[u8]>);
+
+#[cfg(feature = "tls")]
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Secret {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// A request that is not worth asking the application about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// The status code.
-    pub(super) code: u16,
+    pub code: u16,
     /// What was wrong, for a person to read.
-    pub(super) text: &'static str,
+    pub text: &'static str,
 }
 
 /// What the bytes that have come so far are.
 #[derive(Debug)]
-pub(super) enum Head {
+pub enum Head {
     /// The beginning of a head.
     Partial,
     /// A request and the length of its head in bytes.
@@ -67,7 +92,8 @@ fn refused(code: u16, text: &'static str) -> Head {
 }
 
 /// Reads what has come so far; `limit` is the largest head in bytes.
-pub(super) fn parse(bytes: &[u8], limit: usize, connection: u64) -> Head {
+#[must_use]
+pub fn parse(bytes: &[u8], limit: usize, connection: u64) -> Head {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let length = match parsed.parse(bytes) {
@@ -103,6 +129,8 @@ pub(super) fn parse(bytes: &[u8], limit: usize, connection: u64) -> Head {
                 target: target.to_string(),
                 accepts_gzip: negotiate::accepts_gzip(&fields.accept_encoding),
                 prefers_json: negotiate::prefers_json(&fields.accept),
+                #[cfg(feature = "tls")]
+                authorization: fields.authorization.map(|value| Secret(Box::from(value))),
                 version: HTTPVersion(1, minor),
                 keep_alive: fields.keep_alive,
             };
@@ -129,6 +157,8 @@ fn names_a_version(bytes: &[u8]) -> bool {
 struct Fields<'a> {
     accept: Vec<&'a [u8]>,
     accept_encoding: Vec<&'a [u8]>,
+    #[cfg(feature = "tls")]
+    authorization: Option<&'a [u8]>,
     keep_alive: bool,
 }
 
@@ -164,6 +194,11 @@ impl<'a> Fields<'a> {
                 fields.accept.push(header.value);
             } else if named("accept-encoding") {
                 fields.accept_encoding.push(header.value);
+            }
+            // Of several the first counts.
+            #[cfg(feature = "tls")]
+            if named("authorization") {
+                fields.authorization.get_or_insert(header.value);
             }
         }
         if body {

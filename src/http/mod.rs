@@ -5,8 +5,9 @@
 //! are read by httparse. What every connection may cost is bounded: the size of its head, the time to send it, the time
 //! to take the answer, the memory of answers not taken yet; and so is the number of connections.
 //!
-//! [`routes`] turns a request into an [`Answer`], [`page`] renders the page at `/`.
+//! [`routes`] turns a request into an [`Answer`].
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Listen;
@@ -14,23 +15,31 @@ use crate::config::Listen;
 mod answer;
 mod connection;
 mod connections;
-mod head;
+#[cfg(feature = "tls")]
+mod guard;
+#[cfg(not(feature = "tls"))]
+#[path = "no_guard.rs"]
+mod guard;
+pub mod head;
 mod health;
 mod listeners;
 mod negotiate;
-pub mod page;
 mod room;
 mod rounds;
 pub mod routes;
 mod selection;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use answer::Answer;
 pub use connections::Server;
 pub use connections::Stats;
+pub use guard::Guard;
+pub use guard::GuardError;
+pub use guard::GuardStats;
 pub use head::Request;
 pub use health::Health;
 pub use listeners::BindError;
-pub use page::Page;
 pub use selection::Selection;
 
 /// What the command line says about serving.
@@ -54,6 +63,15 @@ pub struct Settings {
     pub max_header_bytes: usize,
 }
 
+/// The page at `/`.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// All of it.
+    pub html: Rc<Vec<u8>>,
+    /// What it may load and run: its Content-Security-Policy.
+    pub policy: &'static str,
+}
+
 /// What is served: the application, seen from here.
 pub trait Source {
     /// The metrics in the text format, of all collectors or of those that are selected.
@@ -65,10 +83,13 @@ pub trait Source {
     /// How the program is.
     fn health(&mut self) -> Health;
 
-    /// What the page shows.
+    /// The page.
     fn page(&mut self) -> Page;
 
-    /// Told once for each request that was answered: which handler (`metrics`, `health`, `page` or `other`) and the status.
+    /// What the page shows, as JSON.
+    fn now(&mut self) -> Rc<Vec<u8>>;
+
+    /// Told once for each request that was answered: which handler (`metrics`, `health`, `page`, `api` or `other`) and the status.
     fn answered(&mut self, handler: &'static str, code: u16);
 }
 

@@ -44,6 +44,7 @@ impl Server {
                 }
                 Event::Listener(index) => self.accept(index),
                 Event::Wake(index) => self.take_wake(index),
+                Event::Checked => self.take_checked(),
             }
         }
         self.expire();
@@ -89,6 +90,10 @@ impl Server {
         for (index, pipe) in self.wake.iter().enumerate() {
             polled.push(PollFd::new(pipe, PollFlags::IN));
             who.push(Event::Wake(index));
+        }
+        if let Some(wake) = self.guard.as_ref().and_then(|guard| guard.wake()) {
+            polled.push(PollFd::new(wake, PollFlags::IN));
+            who.push(Event::Checked);
         }
         for connection in &self.connections {
             if let Some(interest) = connection.interest() {
@@ -170,9 +175,13 @@ impl Server {
         if self.connections.len() >= self.limit {
             self.stats.evicted += u64::from(room::evict(&mut self.connections, now));
         }
+        let session = self.guard.as_mut().and_then(|guard| {
+            guard.look(now);
+            guard.session()
+        });
         let id = self.next_id;
         self.next_id += 1;
-        let connection = Connection::new(id, socket, now, self.rules);
+        let connection = Connection::new(id, socket, session, now, self.rules);
         self.connections.push(connection);
         // Its request is most often there already; once it is read, no newcomer can push it out.
         self.advance(id, Connection::step);
@@ -235,6 +244,8 @@ enum Event {
     Listener(usize),
     /// Of a descriptor that wakes the loop, by index.
     Wake(usize),
+    /// Of a password that has been checked.
+    Checked,
 }
 
 /// An hour at most: the caller comes back anyway, and that fits the narrowest time type.

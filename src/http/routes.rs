@@ -7,20 +7,10 @@ use super::Request;
 use super::Selection;
 use super::Settings;
 use super::Source;
-use super::page;
 use super::selection;
 use crate::exposition;
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
-
-/// The page runs no script and loads nothing. Its one style sheet is inline, named by its hash, so that a device name
-/// which slipped through the escaping could not even bring a style of its own.
-fn page_policy() -> String {
-    format!(
-        "default-src 'none'; style-src '{}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        page::STYLE_HASH
-    )
-}
 
 /// Answers one request.
 pub fn answer(request: &Request, source: &mut dyn Source, settings: &Settings) -> Answer {
@@ -51,12 +41,13 @@ fn get(
         path if path == settings.telemetry_path => metrics(query, source),
         "/health" | "/healthz" => health(query, request, source),
         "/" => {
-            let body = page::render(&source.page());
-            let mut answer = Answer::new("page", 200, "text/html; charset=utf-8", body);
-            answer.add_header("Content-Security-Policy", &page_policy());
+            let page = source.page();
+            let mut answer = Answer::shared("page", 200, "text/html; charset=utf-8", page.html);
+            answer.add_header("Content-Security-Policy", page.policy);
             answer.add_header("Referrer-Policy", "no-referrer");
             answer
         }
+        "/api/now" => Answer::shared("api", 200, "application/json", source.now()),
         _ => return Answer::text("other", 404, "not found"),
     };
     answer.add_header("Cache-Control", "no-store");

@@ -30,6 +30,8 @@ pub(super) fn leases<'a>(
         Format::Udhcpd => leases_udhcpd::leases,
         Format::Networkd => leases_networkd::leases,
         Format::Json => leases_json::leases,
+        // Refused when the configuration is read, or read as a database.
+        Format::Sqlite => return Err(ParseError::new(1, "format", "a weir with SQLite", b"")),
     };
     parse(bytes, each)
 }

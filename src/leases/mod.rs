@@ -1,17 +1,22 @@
 //! The leases of the DHCP servers on this machine, read from the files in which the servers keep them.
 //!
 //! Which files those are is looked for at most once a minute; whether one has changed, at each tick and each scrape, by stat(2).
-//! Only what has changed is read. A file on a file system that another machine or program must answer for is read by a probe's
-//! thread, and nothing of it is touched by the loop. While files cannot be read, what they last held stays.
+//! Only what has changed is read. A file on a file system that another machine or program must answer for, a FIFO and a database
+//! are read by a probe's thread, and nothing of them is touched by the loop. While files cannot be read, what they last held
+//! stays.
 //!
 //! Collectors share it: it also tells the name of whoever holds an address ([`Leases::hostname`]).
 //!
 //! Leases that come and go between two looks are not seen.
 
 mod formats;
+mod openwrt;
 mod places;
 mod reader;
+#[cfg(feature = "sqlite")]
+mod rows;
 mod server;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,6 +24,7 @@ mod tests;
 use std::net::IpAddr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -34,14 +40,17 @@ pub use self::table::Table;
 
 use self::reader::Place;
 use self::reader::Sources;
+use self::settings::Ground;
 use crate::config::Config;
 use crate::config::dhcp;
 use crate::config::dhcp::Dhcp;
 use crate::config::dhcp::Format;
 use crate::files::Files;
 use crate::files::Mounts;
+use crate::files::fifo;
 use crate::files::regular;
 use crate::files::watched;
+use crate::parse::dnsmasq_conf;
 use crate::parse::printable;
 
 /// How often it is looked for files.
@@ -147,7 +156,7 @@ impl Leases {
             return;
         };
         let mounts = match files.mounts() {
-            Ok(mounts) => mounts,
+            Ok(mounts) => Arc::new(mounts),
             Err(error) => {
                 let error = Some(error.to_string());
                 if let Some(text) = error.as_ref().filter(|_| self.error != error) {
@@ -170,18 +179,25 @@ impl Leases {
         };
         for server in servers {
             let (sources, far) = sources(&mounts, root, &server);
+            let ground = Ground {
+                root: root.to_path_buf(),
+                mounts: Arc::clone(&mounts),
+                patient: far,
+            };
             let known = self
                 .servers
                 .iter_mut()
                 .find(|known| known.name == server.name);
             if let Some(known) = known {
                 if known.sources != sources || known.far != far {
-                    known.rearrange(sources, far);
+                    known.rearrange(sources, ground);
+                } else {
+                    known.stands_on(ground);
                 }
                 continue;
             }
             let pools = server.pools.into_iter().chain(wanted.pools.iter().cloned());
-            let mut found = Server::new(server.name, pools.collect(), sources, far);
+            let mut found = Server::new(server.name, pools.collect(), sources, ground);
             if usual && !first {
                 found.arrives();
             }
@@ -222,11 +238,18 @@ fn sources(mounts: &Mounts, root: &Path, server: &dhcp::Server) -> (Sources, boo
         }
         found
     };
-    let leases = expanded(&with_earlier(server));
+    let leases = expanded(&with_others(server));
     let mut settings = expanded(&server.settings);
+    // Debian's dnsmasq is told to pass over what dpkg has put aside.
+    const ASIDE: &[u8] = b".dpkg-dist,.dpkg-old,.dpkg-new";
+    settings.retain(|place| {
+        let name = place.shown.rsplit('/').next().unwrap_or_default();
+        place.required || dnsmasq_conf::is_read(name.as_bytes(), ASIDE)
+    });
     for place in &mut settings {
         place.required = false;
     }
+    far |= server.query.is_some();
     let own = |place: &Place| {
         server
             .leases
@@ -239,30 +262,34 @@ fn sources(mounts: &Mounts, root: &Path, server: &dhcp::Server) -> (Sources, boo
     });
     let sources = Sources {
         format: server.format,
+        query: server.query.clone(),
         leases: leases.collect(),
         settings,
     };
     (sources, far)
 }
 
-/// The lease files, for Kea with what stands beside them while they are cleaned up.
-fn with_earlier(server: &dhcp::Server) -> Vec<PathBuf> {
+/// The lease files, for Kea with what stands beside them while they are cleaned up, for a database with what is to be written
+/// into it.
+fn with_others(server: &dhcp::Server) -> Vec<PathBuf> {
+    let others: &[&str] = match server.format {
+        Some(Format::Kea) => &[".2", ".1", ".completed", ""],
+        Some(Format::Sqlite) => &["", "-wal"],
+        _ => &[""],
+    };
     let mut paths = Vec::new();
     for path in &server.leases {
-        if server.format == Some(Format::Kea) {
-            for end in [".2", ".1", ".completed"] {
-                let mut earlier = path.clone().into_os_string();
-                earlier.push(end);
-                paths.push(PathBuf::from(earlier));
-            }
+        for end in others {
+            let mut other = path.clone().into_os_string();
+            other.push(end);
+            paths.push(PathBuf::from(other));
         }
-        paths.push(path.clone());
     }
     paths
 }
 
 /// The files that a path or a pattern in its last part stands for, and whether one may never answer, which is then not
-/// looked at.
+/// looked at, or is a FIFO.
 fn expand(mounts: &Mounts, root: &Path, path: &Path) -> (Vec<Place>, bool) {
     let name = path.file_name().unwrap_or_default();
     let is_pattern = name
@@ -280,7 +307,7 @@ fn expand(mounts: &Mounts, root: &Path, path: &Path) -> (Vec<Place>, bool) {
     let pattern = directory.join(name);
     let mut far = false;
     let mut places = Vec::new();
-    for file in regular::matching(&pattern) {
+    for file in regular::matching(&pattern).0 {
         // A pattern that nothing fits stands for itself.
         if let Some(name) = file.file_name().filter(|_| file != pattern) {
             let (found, elsewhere) = place(mounts, root, &parent.join(name));
@@ -296,7 +323,7 @@ fn expand(mounts: &Mounts, root: &Path, path: &Path) -> (Vec<Place>, bool) {
 
 fn place(mounts: &Mounts, root: &Path, path: &Path) -> (Place, bool) {
     let found = mounts.resolve(root, path);
-    let far = found.is_none();
+    let far = found.as_deref().is_none_or(fifo::is_one);
     let below = path.strip_prefix("/").unwrap_or(path);
     let place = Place {
         path: found.unwrap_or_else(|| root.join(below)),

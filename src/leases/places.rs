@@ -29,13 +29,16 @@ const PLACES: &[Place] = &[
             "/etc/dnsmasq.conf",
             "/etc/dnsmasq.d/*",
             "/var/etc/dnsmasq.conf.*",
+            "/etc/config/dhcp",
+            "/etc/config/network",
         ],
     },
     Place {
         name: "odhcpd",
         format: Format::Odhcpd,
-        leases: &["/tmp/hosts/odhcpd", "/tmp/odhcpd.leases"],
-        settings: &[],
+        // Where both are there, the former has names only.
+        leases: &["/tmp/odhcpd.leases", "/tmp/hosts/odhcpd"],
+        settings: &["/etc/config/dhcp", "/etc/config/network"],
     },
     Place {
         name: "kea4",
@@ -73,7 +76,10 @@ const PLACES: &[Place] = &[
     Place {
         name: "networkd",
         format: Format::Networkd,
-        leases: &["/var/lib/systemd/network/dhcp-server-lease/*"],
+        leases: &[
+            "/var/lib/systemd/network/dhcp-server-lease/*",
+            "/run/systemd/netif/dhcp-server-lease/*",
+        ],
         settings: &[],
     },
 ];
@@ -101,7 +107,7 @@ pub(super) fn found(is_there: impl Fn(&Path) -> bool) -> Vec<Server> {
             format: Some(place.format),
             leases: vec![PathBuf::from(path)],
             settings: place.settings.iter().map(PathBuf::from).collect(),
-            pools: Vec::new(),
+            ..Server::default()
         })
     });
     servers.collect()

@@ -8,12 +8,14 @@ use super::reader::Content;
 use super::reader::Look;
 use super::reader::Reader;
 use super::reader::Sources;
+use super::settings::Ground;
 use super::table::Issued;
 use super::table::State;
 use super::table::Table;
 use crate::config::dhcp::Pool;
 use crate::config::dhcp::Range;
 use crate::probes::Probe;
+use crate::seldom::Seldom;
 
 /// How often files are read that another machine or program must answer for.
 const FAR: Duration = Duration::from_secs(10);
@@ -37,7 +39,10 @@ pub struct Server {
     source: Source,
     content: Option<Arc<Content>>,
     error: Option<String>,
-    bad: Option<String>,
+    told: Seldom,
+    /// Whether entries were left out at the last look.
+    bad: bool,
+    told_bad: Seldom,
     issued: Issued,
     /// Whether the files were looked for and found missing before they were first read.
     missed: bool,
@@ -70,16 +75,20 @@ pub struct Counts {
 }
 
 impl Server {
-    pub(super) fn new(name: String, pools: Vec<Pool>, sources: Sources, far: bool) -> Self {
+    /// One whose files may be looked at by this thread, or by one that may wait for them.
+    pub(super) fn new(name: String, pools: Vec<Pool>, sources: Sources, ground: Ground) -> Self {
+        let far = ground.patient;
         Self {
-            source: source(&name, &sources, far, Look::default()),
+            source: source(&name, &sources, ground, Look::default()),
             name,
             sources,
             far,
             pools,
             content: None,
             error: None,
-            bad: None,
+            told: Seldom::default(),
+            bad: false,
+            told_bad: Seldom::default(),
             issued: Issued::default(),
             missed: false,
             looked: 0,
@@ -93,13 +102,21 @@ impl Server {
     }
 
     /// Reads other files from now on, without forgetting what was counted.
-    pub(super) fn rearrange(&mut self, sources: Sources, far: bool) {
+    pub(super) fn rearrange(&mut self, sources: Sources, ground: Ground) {
         let last = Look {
             content: self.content.clone(),
             ..Look::default()
         };
-        self.source = source(&self.name, &sources, far, last);
-        (self.sources, self.far) = (sources, far);
+        self.far = ground.patient;
+        self.source = source(&self.name, &sources, ground, last);
+        self.sources = sources;
+    }
+
+    /// Goes on with what is mounted now.
+    pub(super) fn stands_on(&mut self, ground: Ground) {
+        if let Source::Here(reader) = &mut self.source {
+            reader.stands_on(ground);
+        }
     }
 
     /// Whether the first answer of files elsewhere is still awaited.
@@ -157,26 +174,28 @@ impl Server {
         }
     }
 
-    /// Logs what has changed: once when it breaks, and once when it heals.
+    /// Logs what has changed: once when it breaks, and once when it heals, unless that happens all the time.
     fn tell(&mut self, error: Option<String>) {
         let server = self.name.as_str();
-        match (&self.error, &error) {
-            (Some(_), None) => log::info!(server = server; "leases are read again"),
-            (before, Some(error)) if before.as_ref() != Some(error) => {
-                log::error!(server = server, err = error.as_str(); "leases not read");
+        let now = Instant::now();
+        let why = error.as_deref();
+        if let Some(left_out) = self.told.tell(why != self.error.as_deref(), now) {
+            match why {
+                Some(err) => log::error!(server = server, err = err; "leases not read{left_out}"),
+                None => log::info!(server = server; "leases are read again{left_out}"),
             }
-            _ => {}
+        }
+        let content = self.content.as_ref();
+        let first = content.and_then(|content| content.first_bad.as_deref());
+        // Line numbers move with every change of the file: that there is one is told, and the first, not each.
+        let changed = first.is_some() != self.bad;
+        self.bad = first.is_some();
+        if let Some(left_out) = self.told_bad.tell(changed, now)
+            && let Some(err) = first
+        {
+            log::warn!(server = server, err = err; "left out of the leases or pools{left_out}");
         }
         self.error = error;
-        let bad = self
-            .content
-            .as_ref()
-            .and_then(|content| content.first_bad.clone());
-        // Line numbers move with every change of the file: the first one is told, not each.
-        if let Some(first) = bad.as_ref().filter(|_| self.bad.is_none()) {
-            log::warn!(server = server, err = first.as_str(); "left out of the leases or pools");
-        }
-        self.bad = bad;
     }
 
     /// The label that tells it from others.
@@ -230,17 +249,18 @@ impl Server {
     }
 }
 
-fn source(name: &str, sources: &Sources, far: bool, last: Look) -> Source {
-    let mut reader = Reader::new(sources.clone(), last.clone());
-    if !far {
-        return Source::Here(reader);
+fn source(name: &str, sources: &Sources, ground: Ground, last: Look) -> Source {
+    if !ground.patient {
+        return Source::Here(Reader::new(sources.clone(), ground, last));
     }
+    let mut reader = Reader::new(sources.clone(), ground, last.clone());
     match Probe::start("leases", FAR, move || reader.look()) {
         Ok(probe) => Source::Far(probe, Instant::now()),
         Err(error) => {
             let error = error.to_string();
             log::error!(server = name, err = error.as_str(); "no thread to read leases with");
-            Source::Here(Reader::new(Sources::default(), last))
+            let nothing = Sources::default();
+            Source::Here(Reader::new(nothing, Ground::default(), last))
         }
     }
 }

@@ -9,10 +9,10 @@ use super::*;
 use crate::config::dhcp::Server as Wanted;
 
 /// A root file system of our own, with a procfs beside it.
-struct Root(PathBuf);
+pub(super) struct Root(pub(super) PathBuf);
 
 impl Root {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("weir-{}-leases-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         for folder in ["proc/net", "sys", "root"] {
@@ -22,13 +22,13 @@ impl Root {
         Self(root)
     }
 
-    fn files(&self) -> Files {
+    pub(super) fn files(&self) -> Files {
         Files::open(&self.0.join("proc"), &self.0.join("sys"))
             .expect("both")
             .with_rootfs(&self.0.join("root"))
     }
 
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(super) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.0.join("root").join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         fs::write(path, content).expect("a file");
@@ -115,6 +115,72 @@ fn servers_are_found_at_their_usual_places_below_the_root() {
     assert_eq!(leases.hostname(address, files.now()), Some("a"));
     assert_eq!(leases.hostname(address, 1_795_312_750), None);
     assert_eq!(leases.complaints().count(), 1);
+}
+
+#[test]
+fn pools_are_found_on_openwrt_and_debian_without_configuration() {
+    let pools = |root: &Root| {
+        let mut leases = watching(Vec::new());
+        leases.look(&root.files());
+        let servers = leases.servers().iter();
+        let found = servers.flat_map(|server| {
+            let content = server.content().expect("read");
+            let pools = content.pools.iter();
+            pools.map(|pool| format!("{} {} {}", server.name(), pool.name, pool.range))
+        });
+        found.collect::<Vec<_>>()
+    };
+    let openwrt = Root::new("openwrt");
+    openwrt.write("etc/openwrt_release", "DISTRIB_ID='OpenWrt'\n");
+    openwrt.write("tmp/dhcp.leases", "1795312750 02 192.168.1.120 a *\n");
+    openwrt.write("tmp/odhcpd.leases", "# br-lan 0003 1 a 0 5cb 128\n");
+    openwrt.write("tmp/hosts/odhcpd", "::1\ta\n");
+    std::os::unix::fs::symlink("tmp", openwrt.0.join("root/var")).expect("a link");
+    openwrt.write(
+        "etc/config/network",
+        "config interface lan\n\toption ipaddr '192.168.1.1/24'\n",
+    );
+    openwrt.write(
+        "etc/config/dhcp",
+        "config dhcp lan\n\toption start 100\n\toption limit 50\n",
+    );
+    assert_eq!(pools(&openwrt), ["dnsmasq lan 192.168.1.100-192.168.1.149"]);
+    // What dnsmasq reads is looked at first, as OpenWrt generates it.
+    openwrt.write(
+        "tmp/etc/dnsmasq.conf.cfg01411c",
+        "# auto-generated config file from /etc/config/dhcp\nconf-file=/etc/dnsmasq.conf\n\
+        dhcp-leasefile=/tmp/dhcp.leases\nconf-dir=/tmp/dnsmasq.d\n\
+        dhcp-range=set:lan,192.168.1.100,192.168.1.249,255.255.255.0,12h\n",
+    );
+    openwrt.write("etc/dnsmasq.conf", "# dhcp-range=a\n");
+    openwrt.write(
+        "tmp/dnsmasq.d/more",
+        "dhcp-range=set:guest,10.0.0.2,10.0.0.9\n",
+    );
+    let expected = [
+        "dnsmasq lan 192.168.1.100-192.168.1.249",
+        "dnsmasq guest 10.0.0.2-10.0.0.9",
+    ];
+    assert_eq!(pools(&openwrt), expected);
+    let debian = Root::new("debian");
+    debian.write("var/lib/misc/dnsmasq.leases", "");
+    debian.write(
+        "etc/dnsmasq.conf",
+        "#conf-dir=/etc/dnsmasq.d\nconf-dir=/etc/dnsmasq.more/,*.conf\n",
+    );
+    debian.write("etc/dnsmasq.d/README", "# All files in this directory\n");
+    debian.write("etc/dnsmasq.d/lan", "dhcp-range=10.0.0.2,10.0.0.9\n");
+    debian.write(
+        "etc/dnsmasq.d/lan.dpkg-old",
+        "dhcp-range=10.0.9.2,10.0.9.9\n",
+    );
+    debian.write(
+        "etc/dnsmasq.more/a.conf",
+        "dhcp-range=set:a,10.0.1.2,10.0.1.9\n",
+    );
+    debian.write("etc/dnsmasq.more/b", "dhcp-range=set:b,10.0.2.2,10.0.2.9\n");
+    let expected = ["dnsmasq a 10.0.1.2-10.0.1.9", "dnsmasq  10.0.0.2-10.0.0.9"];
+    assert_eq!(pools(&debian), expected);
 }
 
 #[test]
@@ -237,33 +303,39 @@ fn what_has_not_changed_is_not_read() {
     assert_eq!(second.table.name(&second.table.entries()[0]), "b");
 }
 
+impl Root {
+    /// Makes a FIFO.
+    pub(super) fn fifo(&self, path: &str) -> PathBuf {
+        let path = self.0.join("root").join(path);
+        let name = CString::new(path.as_os_str().as_bytes()).expect("no zero");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, 0o600.into());
+        rustix::fs::mknodat(rustix::fs::CWD, &name, kind, mode, 0).expect("a FIFO");
+        path
+    }
+}
+
 #[test]
-fn a_fifo_in_the_place_of_a_file_is_an_error_and_not_waited_for() {
+fn a_fifo_is_read_by_a_thread() {
     let root = Root::new("fifo");
-    let path = root.0.join("root/leases");
-    let name = CString::new(path.as_os_str().as_bytes()).expect("no zero");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &name,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .expect("a FIFO");
+    let path = root.fifo("leases");
     let mut leases = watching(vec![Wanted {
         name: "a".to_string(),
         leases: vec![PathBuf::from("/leases")],
         ..Wanted::default()
     }]);
-    leases.look(&root.files());
-    let told: Vec<_> = leases
-        .complaints()
-        .map(|(_, text)| text.to_string())
-        .collect();
-    assert_eq!(
-        told,
-        [format!("{}: expected a regular file", path.display())]
-    );
+    let files = root.files();
+    leases.look(&files);
+    assert!(leases.servers()[0].far);
+    let writer = thread::spawn(move || fs::write(path, "1795312750 02 192.0.2.1 a *\n"));
+    let begun = Instant::now();
+    while leases.servers()[0].content().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no answer");
+        thread::sleep(Duration::from_millis(5));
+        leases.look(&files);
+    }
+    writer.join().expect("no panic").expect("written");
+    let entries = leases.servers()[0].content().expect("read").table.entries();
+    assert_eq!(entries.len(), 1);
 }
 
 #[test]

@@ -8,10 +8,11 @@
 //! ```
 //!
 //! A pool may also be a network (`192.0.2.128/25`). Subnets of shared networks are found too; pools of prefixes (`pd-pools`) are
-//! passed over, and so are files that are included (`<?include …?>`), which end what can be read.
+//! passed over. What `<?include "/etc/kea/more.json"?>` names takes its place before this is read ([`include()`]).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::ParseError;
 use super::json::Json;
@@ -43,6 +44,52 @@ fn search<'a>(json: &mut Json<'a>, each: Each<'_, 'a>) -> Result<(), ParseError>
         }),
         _ => json.skip().map(|_| ()),
     }
+}
+
+/// Where the first `<?include "…"?>` of a text stands, and what it names: a file that takes its place, whatever part of the
+/// whole that is. Nothing in strings and comments is one.
+#[must_use]
+pub fn include(bytes: &[u8]) -> Option<(Range<usize>, &[u8])> {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = if let Some(inside) = rest.strip_prefix(b"<?include") {
+            let end = find(inside, b"?>")?;
+            let path = inside.get(..end)?.trim_ascii();
+            let path = path
+                .strip_prefix(b"\"")
+                .and_then(|path| path.strip_suffix(b"\""));
+            let length = b"<?include".len() + end + b"?>".len();
+            if let Some(path) = path {
+                return Some((at..at + length, path));
+            }
+            length
+        } else if rest.starts_with(b"\"") {
+            string(rest)
+        } else if rest.starts_with(b"#") || rest.starts_with(b"//") {
+            find(rest, b"\n")?
+        } else if let Some(comment) = rest.strip_prefix(b"/*") {
+            find(comment, b"*/")? + 4
+        } else {
+            1
+        };
+        at += length;
+    }
+    None
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|part| part == wanted)
+}
+
+/// The length of a string with its quotes.
+fn string(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = text.iter().skip(1).position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| end + 2)
 }
 
 fn subnet<'a>(json: &mut Json<'a>, each: Each<'_, 'a>) -> Result<(), ParseError> {
@@ -139,6 +186,41 @@ mod tests {
                 "error: 2: json: expected a value, found \"<?include \\\"x\\\"?> }\"",
             ]
         );
+    }
+
+    #[test]
+    fn what_takes_the_place_of_an_include() {
+        let shown = |text: &str| {
+            let (place, path) = include(text.as_bytes())?;
+            Some(format!(
+                "{} {}",
+                &text[place],
+                String::from_utf8_lossy(path)
+            ))
+        };
+        for (text, expected) in [
+            (
+                "{ \"a\": <?include \"/b.json\"?> }",
+                Some("<?include \"/b.json\"?> /b.json"),
+            ),
+            (
+                "[<?include  \"/b\" ?>,<?include \"/c\"?>]",
+                Some("<?include  \"/b\" ?> /b"),
+            ),
+            ("# <?include \"/b\"?>\n", None),
+            (
+                "// \" <?include \"/b\"?>\n<?include \"/c\"?>",
+                Some("<?include \"/c\"?> /c"),
+            ),
+            ("/* <?include \"/b\"?> */", None),
+            ("\"a \\\" <?include '/b'?>\"", None),
+            ("\"\\\\\" <?include \"/b\"?>", Some("<?include \"/b\"?> /b")),
+            ("<?include /b?> <?include \"/b\"", None),
+            ("/*", None),
+            ("", None),
+        ] {
+            assert_eq!(shown(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

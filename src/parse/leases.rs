@@ -185,7 +185,7 @@ pub fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = super::Line<'_>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// What a parser makes of a text: entries in short words, errors as they are told, and the error of the whole.
@@ -204,7 +204,7 @@ pub(super) mod tests {
         told
     }
 
-    fn shown(lease: &Lease<'_>) -> String {
+    pub(crate) fn shown(lease: &Lease<'_>) -> String {
         let expires = match lease.expires {
             Expiry::At(time) => time.to_string(),
             Expiry::Never => "never".to_string(),

@@ -1,7 +1,8 @@
 //! What systemd-networkd's DHCP server keeps of its leases, `/var/lib/systemd/network/dhcp-server-lease/INTERFACE`: JSON.
 //!
-//! Since systemd 257 (`PersistLeases=` in systemd.network(5)); written by `dhcp_server_save_leases` in systemd's
-//! src/libsystemd-network. Debian 12 has 252, so this sample is made after the source:
+//! Since systemd 257 (`PersistLeases=` in systemd.network(5), with which it may also be
+//! `/run/systemd/netif/dhcp-server-lease/INTERFACE`); written by `dhcp_server_save_leases` in systemd's src/libsystemd-network.
+//! Debian 12 has 252, so this sample is made after the source:
 //!
 //! ```text
 //! {"BootID":"2a…","Address":[192,0,2,1],"PrefixLength":24,"Leases":[{"ClientId":[1,2,0,0,0,5,1],"Address":[192,0,2,100],
@@ -9,7 +10,8 @@
 //! "ExpirationUSec":4000000,"ExpirationRealtimeUSec":1795312850000000}]}
 //! ```
 //!
-//! Addresses are arrays of bytes; `ExpirationRealtimeUSec` is in microseconds since 1970. The file is replaced by renaming, and
+//! Addresses are arrays of bytes, that of the hardware always of sixteen up to systemd 257, of which the length says how many
+//! count; `ExpirationRealtimeUSec` is in microseconds since 1970. The file is replaced by renaming, and
 //! removed with the last lease. Static leases are in the configuration, and here only while a client has one.
 
 use std::borrow::Cow;
@@ -49,7 +51,7 @@ fn lease<'a>(json: &mut Json<'a>) -> Result<Result<Lease<'a>, ParseError>, Parse
     json.peek();
     let place = json.place();
     let (mut client, mut hostname): (&[u8], _) = (b"", Cow::Borrowed(b"".as_slice()));
-    let (mut address, mut hardware) = (None, Hardware::default());
+    let (mut address, mut hardware, mut length) = (None, ([0; 16], 0), None);
     let mut expires = Expiry::Never;
     json.object(&mut |json, key| {
         match key {
@@ -60,10 +62,8 @@ fn lease<'a>(json: &mut Json<'a>) -> Result<Result<Lease<'a>, ParseError>, Parse
                 address = first.map(|bytes| IpAddr::V4(Ipv4Addr::from(*bytes)));
             }
             b"Hostname" => hostname = json.text()?,
-            b"HardwareAddress" => {
-                let (found, count) = bytes(json)?;
-                hardware = Hardware::from_bytes(found.into_iter().take(count));
-            }
+            b"HardwareAddress" => hardware = bytes(json)?,
+            b"HardwareAddressLength" => length = usize::try_from(json.number()?).ok(),
             b"ExpirationRealtimeUSec" => {
                 let seconds = json.number()? / 1_000_000;
                 expires = Expiry::At(i64::try_from(seconds).unwrap_or(i64::MAX));
@@ -72,6 +72,9 @@ fn lease<'a>(json: &mut Json<'a>) -> Result<Result<Lease<'a>, ParseError>, Parse
         }
         Ok(())
     })?;
+    let (hardware, count) = hardware;
+    let count = count.min(length.unwrap_or(count));
+    let hardware = Hardware::from_bytes(hardware.into_iter().take(count));
     let found = address.ok_or_else(|| json.error_at(place, "Address", BYTES));
     Ok(found.map(|address| Lease {
         address,
@@ -109,7 +112,8 @@ mod tests {
     /// After systemd's source.
     const SAMPLE: &[u8] = br#"{"BootID":"2a1b","Address":[192,0,2,1],"PrefixLength":24,"Leases":[
 {"ClientId":[1,2,0,0,0,5,1],"Address":[192,0,2,100],"AddressString":"192.0.2.100","Hostname":"laptop","HardwareAddressType":1,
-"HardwareAddressLength":6,"HardwareAddress":[2,0,0,0,5,1],"ExpirationUSec":4000000,"ExpirationRealtimeUSec":1795312850999999},
+"HardwareAddressLength":6,"HardwareAddress":[2,0,0,0,5,1,0,0,0,0,0,0,0,0,0,0],"ExpirationUSec":4000000,
+"ExpirationRealtimeUSec":1795312850999999},
 {"ClientId":[255],"Address":[192,0,2,101],"ExpirationUSec":18446744073709551615,"ExpirationRealtimeUSec":18446744073709551615}]}
 "#;
 
@@ -155,7 +159,7 @@ mod tests {
         let cut = told(leases, &SAMPLE[..SAMPLE.len() - 5]);
         assert!(
             cut.last()
-                .is_some_and(|last| last.starts_with("whole: 4: ")),
+                .is_some_and(|last| last.starts_with("whole: 5: ")),
             "{cut:?}"
         );
     }

@@ -1,7 +1,7 @@
 //! odhcpd's state file, `/tmp/hosts/odhcpd` or `/tmp/odhcpd.leases`: DHCPv6, and DHCPv4 where odhcpd does that too.
 //!
-//! Documented in odhcpd's README under `leasefile`; written by `dhcpv6_ia_write_statefile` in its source. Debian has no package
-//! of it, so this sample is made after the source:
+//! Documented in odhcpd's README under `leasefile`; written by `statefiles_write_state` in its src/statefiles.c, before 2025 by
+//! `dhcpv6_ia_write_statefile` in src/dhcpv6-ia.c. Debian has no package of it, so this sample is made after the source:
 //!
 //! ```text
 //! # br-lan 00030001020000000105 9a8b7c6d laptop 1795312749 5cb 128 2001:db8:1::5cb/128 fd00:1::5cb/128
@@ -13,8 +13,9 @@
 //! IAID in hexadecimal or `ipv4`, name or `-`, expiry in seconds since 1970 (-1 never, 0 over), what was assigned, length, and
 //! every address or prefix that this makes with the interface's prefixes. Each of them is a lease here, as each is elsewhere.
 //!
-//! Traps: a name that odhcpd does not take for one has `broken\x20`, in these ten characters, before it; a lease that is over
-//! has no addresses.
+//! Traps: a name that odhcpd does not take for one has `broken\x20`, in these ten characters, before it; a DHCPv6 lease that is
+//! over has no addresses, one of DHCPv4 has its address still. The file that odhcpd writes for resolvers alone (`hostsfile`)
+//! has the lines with names only.
 
 use std::borrow::Cow;
 
@@ -115,7 +116,8 @@ mod tests {
         2001:db8:1::5cb\tlaptop.lan\tlaptop\n\
         # br-lan 00030001020000000106 1 - -1 10 60 2001:db8:100::/60\n\
         # br-lan 00030001020000000107 1 old 0 10 128\n\
-        # br-lan 020000000101 ipv4 broken\\x20_phone 1795312749 c0000265 32 192.0.2.101/32\n";
+        # br-lan 020000000101 ipv4 broken\\x20_phone 1795312749 c0000265 32 192.0.2.101/32\n\
+        # br-lan 020000000102 ipv4 tablet 0 c0000266 32 192.0.2.102/32\n";
 
     #[test]
     fn parses() {
@@ -126,6 +128,7 @@ mod tests {
                 "fd00:1::5cb/128 02:00:00:00:01:05 \"laptop\" 1795312749 Bound",
                 "2001:db8:100::/60 02:00:00:00:01:06 \"\" never Bound",
                 "192.0.2.101/32 02:00:00:00:01:01 \"_phone\" 1795312749 Bound",
+                "192.0.2.102/32 02:00:00:00:01:02 \"tablet\" 0 Bound",
             ]
         );
     }

@@ -55,9 +55,11 @@ pub mod table;
 pub mod textfile;
 pub mod tz_rule;
 pub mod tzfile;
+pub mod uci;
 pub mod udhcpd_conf;
 pub mod uptime;
 pub mod uts;
+pub mod x509;
 pub mod xfrm_stat;
 
 use std::borrow::Cow;

@@ -23,6 +23,24 @@ pub enum Setting<'a> {
     },
     /// An address that is kept for one client.
     Host(IpAddr),
+    /// Another file, or the files of a directory, that belong to the configuration.
+    Include {
+        /// Where, as the configuration spells it.
+        path: &'a [u8],
+        /// What stands there.
+        what: Included<'a>,
+    },
+}
+
+/// What stands where a configuration says that more of it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Included<'a> {
+    /// A file of the same form.
+    Settings,
+    /// A directory of such files, those apart whose names these endings leave out.
+    Directory(&'a [u8]),
+    /// A file, or a directory of files, with a host kept in each line.
+    Hosts,
 }
 
 /// The first and the last address of `NETWORK/LENGTH`, every one of them counted.
@@ -66,6 +84,16 @@ pub(super) mod tests {
                     format!("{} {first}-{last}", String::from_utf8_lossy(&name))
                 }
                 Ok(Setting::Host(address)) => format!("host {address}"),
+                Ok(Setting::Include { path, what }) => {
+                    let what = match what {
+                        Included::Settings => "settings".to_string(),
+                        Included::Directory(endings) => {
+                            format!("directory but {:?}", String::from_utf8_lossy(endings))
+                        }
+                        Included::Hosts => "hosts".to_string(),
+                    };
+                    format!("{what} {}", String::from_utf8_lossy(path))
+                }
                 Err(error) => format!("error: {error}"),
             });
         });

@@ -2,9 +2,11 @@
 //! latest value and its age. The loop only ever reads the slot.
 //!
 //! A probe that hangs costs nothing but its thread: the slot keeps the last value, and its age grows, which is what the
-//! collector that reads it exports. What is worth asking only when somebody wants to know is asked [`OnDemand`].
+//! collector that reads it exports. What is worth asking only when somebody wants to know is asked [`OnDemand`], and many such
+//! questions share the threads of a [`Pool`].
 
 mod on_demand;
+mod pool;
 
 use std::io;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub use self::on_demand::Answer;
 pub use self::on_demand::OnDemand;
 pub use self::on_demand::PATIENCE;
 pub use self::on_demand::STUCK;
+pub use self::pool::Ask;
+pub use self::pool::Pool;
 
 /// A value and when it was taken.
 #[derive(Clone, Debug)]

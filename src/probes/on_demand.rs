@@ -34,9 +34,9 @@ pub struct OnDemand<T> {
 /// What is known of a question.
 #[derive(Clone, Debug)]
 pub struct Answer<T> {
-    latest: Option<Reading<T>>,
+    pub(super) latest: Option<Reading<T>>,
     /// Since when the question has had no answer.
-    pending: Option<Duration>,
+    pub(super) pending: Option<Duration>,
 }
 
 impl<T> Answer<T> {

@@ -102,14 +102,21 @@ pub struct Sandbox {
     /// What landlock allows, while it is on.
     places: Places,
     setns: bool,
+    /// What the server reads again.
+    reread: Vec<PathBuf>,
 }
 
 impl Sandbox {
-    /// Gives up what the configuration does not need. To be called once, while the process has one thread.
+    /// Gives up what the configuration does not need, and the files that the HTTP server reads again. To be called once, while
+    /// the process has one thread.
     ///
     /// # Errors
     /// When `--user` cannot be had, or with `--sandbox=require` any part.
-    pub fn enter(config: &Config, files: &Files) -> Result<Self, SandboxError> {
+    pub fn enter(
+        config: &Config,
+        files: &Files,
+        reread: Vec<PathBuf>,
+    ) -> Result<Self, SandboxError> {
         let user = find_user(config)?;
         let mut sandbox = Self {
             capabilities: capabilities::now(),
@@ -119,6 +126,7 @@ impl Sandbox {
             landlock: Part::Off,
             places: Places::default(),
             setns: config.netns != Netns::Own,
+            reread,
         };
         let mut on = config.sandbox != SandboxMode::Off;
         if on && !seccomp::may_ask() {
@@ -160,7 +168,7 @@ impl Sandbox {
             return Ok(None);
         }
         let mounts = files.mounts().unwrap_or_default();
-        self.places = Places::of(config, &mounts);
+        self.places = Places::of(config, &mounts).with(&self.reread, &mounts);
         let made = Ruleset::new().and_then(|rules| {
             for place in self.places.all() {
                 match rules.allow(&place.directory, place.access) {
@@ -219,7 +227,7 @@ impl Sandbox {
         }
         if self.landlock == Part::On {
             let mounts = files.mounts().unwrap_or_default();
-            let wanted = Places::of(config, &mounts);
+            let wanted = Places::of(config, &mounts).with(&self.reread, &mounts);
             if let Some(place) = self.places.lacks(&wanted) {
                 let verb = if place.access == Access::READ {
                     "read"

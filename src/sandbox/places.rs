@@ -73,6 +73,14 @@ impl Places {
         places
     }
 
+    /// And files of this machine that are read again.
+    pub(super) fn with(mut self, files: &[PathBuf], mounts: &Mounts) -> Self {
+        for file in files {
+            self.add(Path::new("/"), &absolute(file), mounts);
+        }
+        self
+    }
+
     fn add_configured(&mut self, config: &Config, root: &Path, mounts: &Mounts) {
         if let Some(file) = &config.file {
             self.add(Path::new("/"), &absolute(file), mounts);
@@ -87,7 +95,7 @@ impl Places {
             }
         }
         for source in &config.sources {
-            self.add(root, source.file.path(), mounts);
+            self.add(root, &source.file.path, mounts);
         }
     }
 
@@ -106,7 +114,7 @@ impl Places {
         }
         for source in &config.sources {
             if matches!(source.format, Format::Sqlite { .. })
-                && let Some(file) = mounts.resolve(root, source.file.path())
+                && let Some(file) = mounts.resolve(root, &source.file.path)
                 && let Some(directory) = file.parent()
             {
                 // Its journal and its shared memory.
@@ -130,7 +138,7 @@ impl Places {
                 return;
             };
             let pattern = directory.join(path.file_name().unwrap_or_default());
-            for file in regular::matching(&pattern) {
+            for file in regular::matching(&pattern).0 {
                 // A pattern that nothing fits stands for itself.
                 if let Some(name) = file.file_name().filter(|_| file != pattern) {
                     self.add_one(root, &parent.join(name), mounts);

@@ -133,6 +133,11 @@ impl Sockets {
         }
     }
 
+    /// Counts peers from now on, or with `None` no longer; gives who counted them before.
+    pub fn count(&mut self, peers: Option<Peers>) -> Option<Peers> {
+        std::mem::replace(&mut self.survey.peers, peers)
+    }
+
     /// A new scrape begins: the next survey is a new walk.
     pub fn begin(&mut self) {
         self.walked = None;

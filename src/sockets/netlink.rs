@@ -81,7 +81,10 @@ fn body(states: u32) -> [u8; 60] {
 }
 
 /// One `struct inet_diag_msg`; `None` for a family that is neither IPv4 nor IPv6.
-fn socket(payload: &[u8]) -> Result<Option<Socket>, Cause> {
+///
+/// # Errors
+/// When the message is shorter.
+pub fn socket(payload: &[u8]) -> Result<Option<Socket>, Cause> {
     let Some(fixed) = payload.first_chunk::<72>() else {
         let expected = "an inet_diag_msg of at least 72 bytes";
         return Err(Cause::Malformed(expected, payload.len()));

@@ -35,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "sys",
             "tc",
             "textfile",
+            "view",
         ],
     ),
     // What may be given up follows from what is configured and where that is; lease files have usual places.
@@ -48,8 +49,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["cidr"]),
     ("cidr", &[]),
     ("hosts", &["files", "parse"]),
-    // What `Content-Type` says of the strings that it carries.
-    ("http", &["config", "exposition", "rfc3339"]),
+    // What `Content-Type` says of the strings that it carries. What --web.config.file names is read as files that people
+    // write are, passwords are checked by a thread, and clients' names stand in their certificates.
+    (
+        "http",
+        &[
+            "config",
+            "exposition",
+            "files",
+            "parse",
+            "rfc3339",
+            "threads",
+        ],
+    ),
     (
         "scrape",
         &[
@@ -71,6 +83,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "collectors",
         &[
             "config",
+            "database",
             "devices",
             "dns",
             "files",
@@ -84,6 +97,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "probes",
             "rtnetlink",
             "sampler",
+            "seldom",
             "sockets",
             "tc",
         ],
@@ -93,7 +107,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What a device is, the list of devices tells; what is left out, the configuration.
     ("devices", &["config", "files", "links", "parse"]),
     // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
-    ("dns", &["config", "files", "parse", "probes", "threads"]),
+    (
+        "dns",
+        &["config", "files", "parse", "probes", "seldom", "threads"],
+    ),
     // The source that was asked for comes from the configuration, and so does who is counted.
     (
         "sockets",
@@ -103,7 +120,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("netns", &["config", "files", "parse"]),
     ("links", &["files", "netlink", "parse"]),
     // A lease file on another machine is read by a probe.
-    ("leases", &["config", "files", "parse", "probes"]),
+    (
+        "leases",
+        &["config", "database", "files", "parse", "probes"],
+    ),
+    // Only with the cargo feature sqlite. What is no regular file is not opened.
+    ("database", &["files"]),
     // The wire alone: what a message means is known to whoever asks.
     ("netlink", &[]),
     ("nl80211", &["netlink"]),
@@ -134,12 +156,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("rfc3339", &[]),
     // What a route is stands with the file of that name.
     ("rtnetlink", &["netlink", "parse"]),
+    // How often something is told; who tells it knows what.
+    ("seldom", &[]),
     ("sys", &[]),
     ("threads", &[]),
+    // It reads what was scraped, and the history that the ticks keep; JSON has its numbers as the text format has.
+    ("view", &["exposition", "metric", "rfc3339", "sampler"]),
 ];
 
 /// Crates that one part of the program owns. `std`, `rustix` and `log` are everybody's.
 const OWNED: &[(&str, &[&str])] = &[
+    ("bcrypt", &["http"]),
     ("flate2", &["http"]),
     ("httparse", &["http"]),
     ("libc", &["sys"]),
@@ -147,10 +174,12 @@ const OWNED: &[(&str, &[&str])] = &[
     ("procfs", &["process"]),
     ("prometheus", &["app", "instruments"]),
     ("regex_lite", &["cli", "collectors", "config"]),
-    ("rusqlite", &["collectors"]),
+    ("rusqlite", &["database"]),
+    ("rustls", &["http"]),
     ("saphyr_parser", &["config"]),
     ("signal_hook", &["app"]),
     ("tiny_http", &["http"]),
+    ("webpki", &["http"]),
 ];
 
 /// Who may touch the file system through std, and who through rustix.

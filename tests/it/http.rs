@@ -5,6 +5,8 @@
 mod attacks;
 mod config;
 mod connections;
+#[cfg(feature = "tls")]
+mod guard;
 mod harness;
 mod listening;
 mod once;
@@ -157,21 +159,36 @@ fn health_in_both_forms() {
 }
 
 #[test]
-fn the_page_runs_no_script_and_loads_nothing() {
-    here(settings(), fake(0), |address| {
-        let page = get(address, "/", "");
-        assert_eq!(
-            page.header("content-type"),
-            Some("text/html; charset=utf-8")
-        );
-        let policy = page.header("content-security-policy").expect("a policy");
-        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"));
-        let text = page.text();
-        assert!(text.contains("<h1>weir on router</h1>") && text.contains("href=\"/metrics\""));
-        assert!(
-            !text.contains("<script") && !text.contains("http://") && !text.contains("https://")
-        );
+fn the_page_and_its_json_under_their_policy() {
+    let done = here(settings(), fake(0), |address| {
+        let page = get(address, "/?unknown=1", "");
+        let html = Some("text/html; charset=utf-8");
+        assert_eq!((page.code, page.header("content-type")), (200, html));
+        let policy = page.header("content-security-policy");
+        assert_eq!(policy, Some("default-src 'none'"));
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+        assert_eq!(page.text(), "<h1>router</h1>");
+        let now = get(address, "/api/now?unknown=1", "");
+        assert_eq!((now.code, now.text().as_str()), (200, "{}\n"));
+        assert_eq!(now.header("content-type"), Some("application/json"));
+        assert_eq!(now.header("cache-control"), Some("no-store"));
+        for (path, length) in [("/", "15"), ("/api/now", "3")] {
+            let mut stream = connect(address);
+            let request = format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            stream.write_all(request.as_bytes()).expect("sent");
+            let head = reply(&mut stream, true).expect("an answer");
+            assert_eq!(
+                (head.code, head.header("content-length")),
+                (200, Some(length))
+            );
+        }
+        for path in ["/api", "/api/", "/api/now/", "/api/now/x"] {
+            assert_eq!(get(address, path, "").code, 404, "{path}");
+        }
     });
+    let handlers: Vec<_> = done.source.answered.iter().take(4).collect();
+    let (page, api) = (("page", 200), ("api", 200));
+    assert_eq!(handlers, [&page, &api, &page, &api]);
     let at_root = Settings {
         telemetry_path: "/".to_string(),
         ..settings()

@@ -19,7 +19,6 @@ use weir::config::SocketsSource;
 use weir::config::dhcp::Format;
 use weir::config::dhcp::Server;
 use weir::config::sections::SECTIONS;
-use weir::config::sources::Pattern;
 use weir::config::sources::Source;
 use weir::config::yaml;
 use weir::exposition;
@@ -253,7 +252,7 @@ fn dhcp_servers(folder: &Path) -> Vec<Server> {
             .map(|settings| folder.join(settings))
             .into_iter()
             .collect(),
-        pools: Vec::new(),
+        ..Server::default()
     });
     servers.collect()
 }
@@ -269,7 +268,7 @@ fn configured_sources(root: &Path) -> Vec<Source> {
     (section.expect("a section").read)(&document, &mut config, &mut wrong);
     assert!(wrong.is_empty(), "{wrong:?}");
     for source in &mut config.sources {
-        let (Pattern::One(path) | Pattern::Each { path, .. }) = &mut source.file;
+        let path = &mut source.file.path;
         *path = root.join(path.strip_prefix("/").unwrap());
     }
     config.sources

@@ -1,99 +1,35 @@
-//! Debian's DHCP servers hand out leases to busybox' udhcpc in namespaces of the test's own, and weir counts them from the
-//! files that the servers write meanwhile.
+//! Debian's DHCP servers hand out leases to busybox' udhcpc and ISC's dhclient in namespaces of the test's own, and weir counts
+//! them from the files that the servers write meanwhile.
+
+mod files;
+mod ipv6;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+pub(crate) mod wire;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::running::Directory;
-use crate::running::Namespace;
+use self::wire::Lease;
+use self::wire::Wire;
+use self::wire::told_one_by_one;
 use crate::running::PATIENCE;
 use crate::running::Process;
 use crate::running::WEIR;
 use crate::running::Weir;
-use crate::running::installed;
 use crate::running::wait_until;
 use crate::support::skip;
 use crate::text::Page;
 
-/// A server's namespace and a client's, joined by a veth pair: s0 with 192.0.2.1, and c0.
-struct Wire {
-    server: Namespace,
-    client: Namespace,
-    directory: Directory,
-}
-
-impl Wire {
-    fn new(program: &str) -> Result<Self, String> {
-        if !installed(program) || !installed("busybox") {
-            return Err(format!("{program} or busybox is not installed"));
-        }
-        let wire = Self {
-            server: Namespace::new()?,
-            client: Namespace::new()?,
-            directory: Directory::new(),
-        };
-        let peer = &wire.client.name;
-        wire.server
-            .ip(&format!("link add s0 type veth peer name c0 netns {peer}"));
-        wire.server.ip("addr add 192.0.2.1/24 dev s0");
-        wire.server.ip("link set s0 up");
-        // Kea serves no device without a carrier.
-        wire.client.ip("link set c0 up");
-        Ok(wire)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.directory.0.join(name).display().to_string()
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// Starts a server, whose output goes to a file that is shown when a test fails.
-    fn start(&self, program: &str, arguments: &[&str]) -> Process {
-        let log = fs::File::create(self.path("log")).unwrap();
-        let mut command = self.server.command(program);
-        command
-            .args(arguments)
-            .env("KEA_PIDFILE_DIR", &self.directory.0)
-            .env("KEA_LOCKFILE_DIR", &self.directory.0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        Process(command.spawn().unwrap())
-    }
-
-    /// Asks for a lease as a client with this hardware address, and gives the address that it got.
-    fn lease(&self, mac: &str, hostname: &str) -> String {
-        self.client.ip("link set c0 down");
-        self.client.ip(&format!("link set c0 address {mac}"));
-        self.client.ip("link set c0 up");
-        let mut command = self.client.command("busybox");
-        command.args([
-            "udhcpc", "-i", "c0", "-n", "-q", "-f", "-t", "20", "-T", "1",
-        ]);
-        command.args(["-s", "/bin/true", "-x", &format!("hostname:{hostname}")]);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        let words = said.split("lease of ").nth(1);
-        let Some(address) = words.and_then(|rest| rest.split(' ').next()) else {
-            let log = fs::read_to_string(self.path("log")).unwrap_or_default();
-            panic!("{mac} got no lease: {said}\n{log}");
-        };
-        address.to_string()
-    }
-}
+/// How a client asks for a lease: its hardware address and name, and what it got.
+type Ask = fn(&Wire, &str, &str) -> String;
 
 /// Three clients come, and one of them asks once more, while weir watches the file.
-fn counts(wire: &Wire, mut program: Process, format: &str, file: &str, flags: &[&str]) {
+fn counts(wire: &Wire, mut program: Process, ask: Ask, [format, file]: [&str; 2], flags: &[&str]) {
     let leases = format!("--collector.dhcp.leases={format}:{file}");
     let mut arguments = vec![
         "--collector.disable-defaults",
@@ -111,14 +47,14 @@ fn counts(wire: &Wire, mut program: Process, format: &str, file: &str, flags: &[
     let clients = [1, 2, 3].map(|number| {
         let mac = format!("02:00:00:00:0d:{number:02x}");
         let hostname = format!("client{number}");
-        let address = wire.lease(&mac, &hostname);
-        (mac, hostname, address)
+        let address = ask(wire, &mac, &hostname);
+        Lease(mac, hostname, address)
     });
     wait_until("three leases", || {
         weir.scrape().value("dhcp_lease_count", &[]) == Some(3.0)
     });
-    let (mac, hostname, address) = &clients[0];
-    assert_eq!(wire.lease(mac, hostname), *address);
+    let Lease(mac, hostname, address) = &clients[0];
+    assert_eq!(ask(wire, mac, hostname), *address);
     // udhcpd writes what it has not written yet, and then leaves the file alone.
     program.signal(rustix::process::Signal::TERM);
     program.code_within(Duration::from_secs(2));
@@ -161,22 +97,9 @@ fn settled(weir: &Weir) -> Page {
     }
 }
 
-fn told_one_by_one(page: &Page, clients: &[(String, String, String)]) {
-    let samples = &page.families["weir_dhcp_lease_info"].samples;
-    let mut told: Vec<_> = samples
-        .keys()
-        .map(|(_, labels)| {
-            let label = |name: &str| labels[name].clone();
-            (label("mac"), label("hostname"), label("ip"))
-        })
-        .collect();
-    told.sort();
-    assert_eq!(told, clients);
-}
-
 #[test]
 fn dnsmasq_and_its_range() {
-    let wire = match Wire::new("dnsmasq") {
+    let wire = match Wire::new(&["dnsmasq", "busybox"]) {
         Ok(wire) => wire,
         Err(reason) => return skip(&reason),
     };
@@ -190,8 +113,8 @@ fn dnsmasq_and_its_range() {
     counts(
         &wire,
         server,
-        "dnsmasq",
-        &file,
+        Wire::lease,
+        ["dnsmasq", &file],
         &["--collector.dhcp.pool=lan=192.0.2.100-192.0.2.199"],
     );
     // At its usual place below a root, with nothing configured.
@@ -216,21 +139,27 @@ fn dnsmasq_and_its_range() {
     assert_eq!(page.value("weir_dhcp_pool_usage_ratio", &pool), Some(0.03));
 }
 
-/// The block of README that begins so, up to its end.
-fn shown_in_readme(begin: &str) -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let text = fs::read_to_string(path).unwrap();
-    let rest = text.split("```").find_map(|block| {
-        let (_, body) = block.split_once('\n')?;
-        body.starts_with(begin).then(|| body.to_string())
-    });
-    rest.unwrap_or_else(|| panic!("README has no block that begins {begin}"))
+/// The block of docs/dhcp.md that begins so, up to its end. Where README shows one that begins so, it is the same.
+fn shown(begin: &str) -> String {
+    let block = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let text = fs::read_to_string(path).unwrap();
+        text.split("```").find_map(|block| {
+            let (_, body) = block.split_once('\n')?;
+            body.starts_with(begin).then(|| body.to_string())
+        })
+    };
+    let found = block("docs/dhcp.md").unwrap_or_else(|| panic!("no block begins {begin}"));
+    if let Some(other) = block("README.md") {
+        assert_eq!(other, found, "README and docs/dhcp.md");
+    }
+    found
 }
 
-/// What README says of a router with dnsmasq, word for word but for the addresses that the server draws.
+/// What docs/dhcp.md says of a router with dnsmasq, word for word but for the addresses that the server draws.
 #[test]
-fn readmes_ten_lines_for_a_router_with_dnsmasq() {
-    let wire = match Wire::new("dnsmasq") {
+fn the_ten_lines_for_a_router_with_dnsmasq() {
+    let wire = match Wire::new(&["dnsmasq", "busybox"]) {
         Ok(wire) => wire,
         Err(reason) => return skip(&reason),
     };
@@ -239,7 +168,7 @@ fn readmes_ten_lines_for_a_router_with_dnsmasq() {
         fs::create_dir_all(wire.directory.0.join(directory)).unwrap();
     }
     wire.write("etc/resolv.conf", "nameserver 127.0.0.1\n");
-    let settings = wire.write("etc/dnsmasq.conf", &shown_in_readme("dhcp-range="));
+    let settings = wire.write("etc/dnsmasq.conf", &shown("dhcp-range="));
     let file = wire.path("var/lib/misc/dnsmasq.leases");
     let leases = format!("--dhcp-leasefile={file}");
     let flags = ["-k", "-C", &settings, &leases, "--no-ping", "--user=root"];
@@ -249,20 +178,20 @@ fn readmes_ten_lines_for_a_router_with_dnsmasq() {
     wire.lease("02:00:00:00:01:01", "laptop");
     let nas = wire.lease("02:00:00:00:01:02", "nas");
     assert_eq!(nas, "192.168.1.121");
-    let ten = shown_in_readme("web.listen-address: \"192.168.1.1:2112\"\ndhcp:");
+    let ten = shown("web.listen-address: \"192.168.1.1:2112\"\ndhcp:");
     assert_eq!(ten.lines().count(), 10, "{ten}");
     let configuration = format!("--config.file={}", wire.write("weir.yml", &ten));
     let root = format!("--path.rootfs={}", wire.directory.0.display());
     let weir = Weir::launch(wire.server.command(WEIR).args([&configuration, &root]));
     // The address of the one that dnsmasq keeps none for is dnsmasq's choice.
-    let shown = shown_in_readme("dhcp_lease_count 2\n");
-    let wanted: Vec<_> = shown
+    let example = shown("dhcp_lease_count 2\n");
+    let wanted: Vec<_> = example
         .lines()
         .filter(|line| !line.contains("hostname=\"laptop\""))
         .collect();
-    assert!(wanted.len() > 8, "{shown}");
+    assert!(wanted.len() > 8, "{example}");
     let mut client = wire.server.connect(&weir.address).unwrap();
-    wait_until("all that README shows", || {
+    wait_until("all that is shown", || {
         let answer = client.get("/metrics", "").unwrap();
         let page = answer.text().unwrap();
         wanted
@@ -273,7 +202,7 @@ fn readmes_ten_lines_for_a_router_with_dnsmasq() {
 
 #[test]
 fn kea_appends_rows() {
-    let wire = match Wire::new("kea-dhcp4") {
+    let wire = match Wire::new(&["kea-dhcp4", "busybox"]) {
         Ok(wire) => wire,
         Err(reason) => return skip(&reason),
     };
@@ -286,12 +215,21 @@ fn kea_appends_rows() {
     let settings = wire.write("kea.conf", &settings);
     let server = wire.start("kea-dhcp4", &["-c", &settings]);
     wait_until("Kea", || Path::new(&file).exists());
-    counts(&wire, server, "kea", &file, &[]);
+    counts(&wire, server, Wire::lease, ["kea", &file], &[]);
 }
 
 #[test]
 fn isc_dhcpd_appends_declarations() {
-    let wire = match Wire::new("dhcpd") {
+    isc_dhcpd(&["dhcpd", "busybox"], Wire::lease);
+}
+
+#[test]
+fn isc_dhclient_is_a_client_as_any_other() {
+    isc_dhcpd(&["dhcpd", "dhclient"], Wire::lease_of_dhclient);
+}
+
+fn isc_dhcpd(programs: &[&str], ask: Ask) {
+    let wire = match Wire::new(programs) {
         Ok(wire) => wire,
         Err(reason) => return skip(&reason),
     };
@@ -306,12 +244,12 @@ fn isc_dhcpd_appends_declarations() {
         "-4", "-f", "-cf", &settings, "-lf", &file, "-pf", &pid, "s0",
     ];
     let server = wire.start("dhcpd", &flags);
-    counts(&wire, server, "isc", &file, &[]);
+    counts(&wire, server, ask, ["isc", &file], &[]);
 }
 
 #[test]
 fn udhcpd_writes_what_remains() {
-    let wire = match Wire::new("busybox") {
+    let wire = match Wire::new(&["busybox"]) {
         Ok(wire) => wire,
         Err(reason) => return skip(&reason),
     };
@@ -325,46 +263,5 @@ fn udhcpd_writes_what_remains() {
         ),
     );
     let server = wire.start("busybox", &["udhcpd", "-f", &settings]);
-    counts(&wire, server, "udhcpd", &file, &[]);
-}
-
-/// A FUSE file system without a program behind it: whoever opens a file there waits for ever, as on a dead NFS mount.
-const DEAD: &str = r#"
-set -e
-exec 3<>/dev/fuse
-mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 dead "$1/dead"
-timeout -s KILL 1 stat "$1/dead/leases" 3>&- && exit 9
-timeout -s KILL 15 "$2" --once --collector.disable-defaults --collector.dhcp \
-    --collector.dhcp.leases="far=dnsmasq:$1/dead/leases" --collector.dhcp.leases="near=dnsmasq:$1/leases" 3>&-
-"#;
-
-#[test]
-fn a_lease_file_on_a_dead_mount_holds_nothing_up() {
-    let directory = Directory::new();
-    let root = directory.0.display().to_string();
-    fs::create_dir(directory.0.join("dead")).unwrap();
-    fs::write(
-        directory.0.join("leases"),
-        "0 02:00:00:00:00:01 192.0.2.1 a *\n",
-    )
-    .unwrap();
-    let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["-m", "-p", "-f", "--mount-proc", "sh", "-c", script, "sh"]);
-        command.args([root.as_str(), WEIR]).output()
-    };
-    let may = unshare("exec 3<>/dev/fuse");
-    if !may.is_ok_and(|output| output.status.success()) {
-        return skip("no mount namespace, or no /dev/fuse");
-    }
-    let output = unshare(DEAD).unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    let page = Page::parse(std::str::from_utf8(&output.stdout).unwrap()).unwrap();
-    assert_eq!(page.value("dhcp_lease_count", &[]), Some(1.0));
-    assert_eq!(
-        page.value("weir_dhcp_success", &[("server", "near")]),
-        Some(1.0)
-    );
-    assert_eq!(page.value("weir_dhcp_success", &[("server", "far")]), None);
+    counts(&wire, server, Wire::lease, ["udhcpd", &file], &[]);
 }

@@ -1,6 +1,8 @@
-//! DNS checks against Debian's dnsmasq, and against a server of the test's own for what dnsmasq does not do: it is slow, it
-//! breaks off, and it forges. All of it on 127.0.0.1, at ports that the system gave.
+//! DNS checks against Debian's dnsmasq and knot, and against a server of the test's own for what they do not do: it breaks off,
+//! and it forges. All of it on 127.0.0.1, at ports that the system gave, or in namespaces of the test's own.
 
+mod knot;
+mod reverse;
 mod server;
 
 use std::net::TcpStream;
@@ -58,8 +60,8 @@ fn dnsmasq(address: &str, records: &[&str]) -> Process {
     process
 }
 
-fn once(address: &str, arguments: &[&str]) -> Page {
-    let output = Command::new(WEIR)
+fn once_by(command: &mut Command, address: &str, arguments: &[&str]) -> Page {
+    let output = command
         .args(["--once", "--web.disable-exporter-metrics"])
         .args(ONLY)
         .arg(format!("--collector.dns.resolver={address}"))
@@ -95,6 +97,22 @@ fn verdict(page: &Page, name: &str, kind: &str) -> String {
     assert_eq!(listed, 11, "{name} {kind}");
     assert_eq!(reasons.len(), usize::from(valid == 0.0), "{name} {kind}");
     reasons.pop().unwrap_or_else(|| "valid".to_string())
+}
+
+/// Checks records that are given as flags have them, each with its verdict.
+fn judge(command: &mut Command, address: &str, cases: &[(&str, &str)], more: &[&str]) -> Page {
+    let flags = cases
+        .iter()
+        .map(|(record, _)| format!("--collector.dns.record={record}"));
+    let flags: Vec<String> = flags.collect();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let page = once_by(command, address, &[&flags, more].concat());
+    for (record, expected) in cases {
+        let mut parts = record.split(',');
+        let (name, kind) = (parts.next().unwrap(), parts.next().unwrap());
+        assert_eq!(verdict(&page, name, kind), *expected, "{record}");
+    }
+    page
 }
 
 fn total(page: &Page, status: &str) -> f64 {
@@ -146,17 +164,7 @@ fn dnsmasq_answers_every_type() {
         ("missing.lan,A", "nxdomain"),
         ("elsewhere.example,A", "refused"),
     ];
-    let flags: Vec<String> = cases
-        .iter()
-        .map(|(record, _)| format!("--collector.dns.record={record}"))
-        .collect();
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let page = once(&address, &flags);
-    for (record, expected) in cases {
-        let mut parts = record.split(',');
-        let (name, kind) = (parts.next().unwrap(), parts.next().unwrap());
-        assert_eq!(verdict(&page, name, kind), expected, "{record}");
-    }
+    let page = judge(&mut Command::new(WEIR), &address, &cases, &[]);
     assert_eq!(
         (total(&page, "valid"), total(&page, "invalid")),
         (11.0, 4.0)
@@ -204,18 +212,8 @@ fn answers_of_all_sorts() {
         ("forged-address.test,A,192.0.2.1", "valid"),
         ("forged-only.test,A", "timeout"),
     ];
-    let flags: Vec<String> = cases
-        .iter()
-        .map(|(record, _)| format!("--collector.dns.record={record}"))
-        .collect();
-    let mut flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    flags.push("--collector.dns.timeout=1500ms");
-    let page = once(&server.address, &flags);
-    for (record, expected) in cases {
-        let mut parts = record.split(',');
-        let (name, kind) = (parts.next().unwrap(), parts.next().unwrap());
-        assert_eq!(verdict(&page, name, kind), expected, "{record}");
-    }
+    let timeout = ["--collector.dns.timeout=1500ms"];
+    let page = judge(&mut Command::new(WEIR), &server.address, &cases, &timeout);
     let ignored = page.value("weir_dns_answers_ignored_total", &[]).unwrap();
     assert!(ignored >= 4.0, "{ignored}");
     let found = server.told();
@@ -271,72 +269,6 @@ fn the_systems_servers_are_asked_in_order() {
 }
 
 #[test]
-fn peers_have_the_names_of_reverse_dns() {
-    if !installed("dnsmasq") {
-        return skip("dnsmasq is not installed");
-    }
-    let namespace = match Namespace::new() {
-        Ok(namespace) => namespace,
-        Err(reason) => return skip(&reason),
-    };
-    for address in ["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"] {
-        namespace.ip(&format!("address add {address} dev lo"));
-    }
-    let records = [
-        "--listen-address=127.0.0.1",
-        "--local=/192.in-addr.arpa/",
-        "--ptr-record=1.2.0.192.in-addr.arpa,DB.lan",
-    ];
-    let _server = begin(&mut namespace.command("dnsmasq"), &records);
-    wait_until("dnsmasq", || namespace.connect("127.0.0.1:53").is_ok());
-    let directory = Directory::new();
-    let path = directory.0.join("dnsmasq.leases");
-    std::fs::write(&path, "0 02:00:00:00:00:03 192.0.2.3 phone *\n").unwrap();
-    let leases = format!("--collector.dhcp.leases=dnsmasq:{}", path.display());
-    let flags = [
-        leases.as_str(),
-        "--collector.dhcp",
-        "--web.listen-address=0.0.0.0:2112",
-        "--collector.disable-defaults",
-        "--collector.connections",
-        "--collector.dns",
-        "--collector.connections.hostnames=dns",
-        "--collector.dns.resolver=127.0.0.1",
-    ];
-    let weir = Weir::launch(namespace.command(WEIR).args(flags));
-    // Each connection to one of this host's addresses comes from that same address.
-    let mut named = namespace.connect("192.0.2.1:2112").unwrap();
-    let _leased = namespace.connect("192.0.2.3:2112").unwrap();
-    let mut nameless = namespace.connect("192.0.2.2:2112").unwrap();
-    let page = |client: &mut Client<TcpStream>| {
-        let answer = client.get("/metrics", "").unwrap();
-        Page::parse(answer.text().unwrap()).unwrap()
-    };
-    let name = |page: &Page, address: &str| {
-        let family = &page.families["network_connections_input_total"];
-        let found = family
-            .samples
-            .keys()
-            .find(|(_, labels)| labels["src_ip"] == address);
-        found.unwrap().1["peer_hostname"].clone()
-    };
-    assert_eq!(name(&page(&mut named), "192.0.2.1"), "");
-    let state = |page: &Page, state: &str| page.value("weir_reverse_names", &[("state", state)]);
-    wait_until("both answers", || {
-        let page = page(&mut nameless);
-        state(&page, "named") == Some(1.0) && state(&page, "nameless") == Some(1.0)
-    });
-    let last = page(&mut named);
-    assert_eq!(name(&last, "192.0.2.1"), "db.lan");
-    assert_eq!(name(&last, "192.0.2.2"), "");
-    // A lease says it, so that nobody is asked.
-    assert_eq!(name(&last, "192.0.2.3"), "phone");
-    assert_eq!(state(&last, "waiting"), Some(0.0));
-    let tasks = format!("/proc/{}/task", weir.process.0.id());
-    assert_eq!(std::fs::read_dir(tasks).unwrap().count(), 2);
-}
-
-#[test]
 fn a_server_that_vanishes_and_comes_back() {
     if !installed("dnsmasq") {
         return skip("dnsmasq is not installed");
@@ -364,6 +296,25 @@ fn a_server_that_vanishes_and_comes_back() {
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains(" name=router.lan type=A reason=unreachable expected=192.168.1.1"));
     assert!(told[1].contains("valid again"));
+}
+
+#[test]
+fn a_record_that_flaps_is_logged_now_and_then() {
+    let server = Server::start();
+    let resolver = format!("--collector.dns.resolver={}", server.address);
+    let record = "--collector.dns.record=flap.test,A,192.0.2.1";
+    let often = "--collector.dns.interval=1s";
+    let weir = Weir::start(&[&ONLY[..], &[&resolver, record, often]].concat());
+    let begun = Instant::now();
+    wait_until("checks of both kinds", || {
+        let page = weir.scrape();
+        total(&page, "valid") >= 6.0 && total(&page, "invalid") >= 6.0
+    });
+    let told = weir.log.try_iter();
+    let told: Vec<_> = told.filter(|line| line.contains("DNS record")).collect();
+    // Four at once, and one a minute.
+    let most = 4 + usize::try_from(begun.elapsed().as_secs() / 60).unwrap();
+    assert!((1..=most).contains(&told.len()), "{told:#?}");
 }
 
 #[test]

@@ -3,40 +3,27 @@
 
 use std::process::Command;
 
+use crate::dead;
 use crate::running::Directory;
 use crate::running::WEIR;
 use crate::running::installed;
 use crate::support::skip;
 
-/// A FUSE file system without a program behind it: whoever asks it waits for ever, as on a dead NFS mount.
-const SCRIPT: &str = r#"
-set -e
-mount -t tmpfs -o size=64k,nr_inodes=100 'a source' "$1/local disk"
-exec 3<>/dev/fuse
-mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 dead "$1/dead"
-timeout -s KILL 1 stat -f "$1/dead" 3>&- && exit 9
-timeout -s KILL 20 "$2" --once --collector.disable-defaults --collector.filesystem 3>&-
-"#;
-
 #[test]
 fn a_dead_mount_is_an_error_in_the_end() {
     let directory = Directory::new();
     let root = directory.0.display().to_string();
-    for name in ["local disk", "dead"] {
-        std::fs::create_dir(directory.0.join(name)).unwrap();
-    }
-    let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["-m", "-p", "-f", "--mount-proc", "sh", "-c", script, "sh"]);
-        command.args([root.as_str(), WEIR]).output()
+    std::fs::create_dir(directory.0.join("local disk")).unwrap();
+    let before = r#"mount -t tmpfs -o size=64k,nr_inodes=100 'a source' "$1/local disk""#;
+    let flags = [
+        "--once",
+        "--collector.disable-defaults",
+        "--collector.filesystem",
+    ];
+    let command = [&[WEIR], flags.as_slice()].concat();
+    let Some(output) = dead::beside(&directory, before, 20, &command) else {
+        return;
     };
-    let may = unshare("exec 3<>/dev/fuse");
-    if !may.is_ok_and(|output| output.status.success()) {
-        return skip("no mount namespace, or no /dev/fuse");
-    }
-    let output = unshare(SCRIPT).unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
     let page = String::from_utf8(output.stdout).unwrap();
     let dead: Vec<_> = page
         .lines()

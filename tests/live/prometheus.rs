@@ -68,20 +68,31 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts it and waits until it has scraped four times.
     pub(crate) fn scraping(job: &str, weir: &Weir) -> Self {
-        let directory = Directory::new();
-        let config = directory.0.join("prometheus.yml");
+        Self::scraping_with(job, weir, "")
+    }
+
+    /// The same with more lines for the target, each with four spaces before it.
+    pub(crate) fn scraping_with(job: &str, weir: &Weir, lines: &str) -> Self {
         let target = &weir.address;
-        fs::write(
-            &config,
-            format!(
-                "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: {job}\n    static_configs:\n      - \
-                 targets: ['{target}']\n"
-            ),
-        )
-        .unwrap();
-        let address = free_address();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
+        let config = format!(
+            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: {job}\n{lines}    static_configs:\n      - \
+             targets: ['{target}']\n"
+        );
+        let prometheus = Self::launch(&mut Command::new("prometheus"), &config, free_address());
+        // Prometheus takes five seconds to look for targets at all.
+        wait_until("four scrapes", || {
+            !ask(&prometheus.address, "count_over_time(up[30s]) >= 4").is_empty()
+        });
+        prometheus
+    }
+
+    /// Starts a prepared command with this configuration. It may not answer yet.
+    pub(crate) fn launch(command: &mut Command, config: &str, address: String) -> Self {
+        let directory = Directory::new();
+        let path = directory.0.join("prometheus.yml");
+        fs::write(&path, config).unwrap();
+        let child = command
+            .arg(format!("--config.file={}", path.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
                 directory.0.join("data").display()
@@ -94,10 +105,6 @@ impl Prometheus {
             .spawn()
             .unwrap();
         let process = Process(child);
-        // Prometheus takes five seconds to look for targets at all.
-        wait_until("four scrapes", || {
-            !ask(&address, "count_over_time(up[30s]) >= 4").is_empty()
-        });
         Self {
             address,
             process,
@@ -155,12 +162,17 @@ fn check_types(address: &str, weir: &Weir) {
     }
 }
 
+/// A question as it stands in a URL.
+pub(crate) fn encoded(question: &str) -> String {
+    question
+        .bytes()
+        .map(|byte| format!("%{byte:02X}"))
+        .collect()
+}
+
 /// The series that answer a question.
 pub(crate) fn ask(address: &str, question: &str) -> Vec<Value> {
-    let mut query = String::new();
-    for byte in question.bytes() {
-        query.push_str(&format!("%{byte:02X}"));
-    }
+    let query = encoded(question);
     match client::get(address, &format!("/api/v1/query?query={query}")) {
         Ok(answer) => {
             let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -6,5 +6,5 @@ mod counting;
 mod events;
 mod many;
 mod refused;
-mod setup;
+pub(crate) mod setup;
 mod transfer;

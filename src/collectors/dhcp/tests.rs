@@ -27,7 +27,7 @@ fn config(tree: &Tree) -> Config {
         format: Some(Format::Dnsmasq),
         leases: vec![tree.path("dnsmasq.leases")],
         settings: vec![tree.path("dnsmasq.d/*")],
-        pools: Vec::new(),
+        ..Wanted::default()
     }];
     config
 }

@@ -2,7 +2,7 @@
 //!
 //! A file that has not changed is not read again, unless the kernel makes up what stands in it (/proc, /sys). One that was
 //! written a moment ago and ends in the middle of a line, or breaks its format, may be half written: it is read again until it
-//! rests.
+//! rests. A FIFO is read each time, and its writer waited for.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,12 +13,16 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+#[cfg(feature = "sqlite")]
+use super::budget::Budget;
+#[cfg(feature = "sqlite")]
+use super::sqlite;
 use crate::config::sources::Column;
 use crate::config::sources::Format;
-use crate::config::sources::Pattern;
 use crate::config::sources::Source;
 use crate::files::Cause;
 use crate::files::FileError;
+use crate::files::fifo;
 use crate::files::regular;
 use crate::files::watched;
 use crate::files::watched::Stamp;
@@ -31,6 +35,8 @@ use crate::parse::table;
 
 /// The largest file, in bytes; a database may have any size.
 const FILE: usize = 4 << 20;
+/// How long the writers of a source's FIFOs are waited for, all together: less than what hangs is given.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The most files of one source.
 const FILES: usize = 256;
 /// The most series of one file.
@@ -53,7 +59,7 @@ pub(super) struct Seen {
 /// A file as it was when it could last be read.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// The label of what the pattern's `*` stands for.
+    /// The labels of what the pattern's stars stand for.
     pub(super) labels: Vec<(String, String)>,
     pub(super) content: Arc<Content>,
     /// When it was read or found unchanged.
@@ -95,11 +101,15 @@ pub(super) struct Reader {
     format: Format,
     scale: f64,
     pattern: PathBuf,
-    label: Option<String>,
+    /// For each `*` in the pattern.
+    labels: Vec<String>,
     /// The labels that every series has anyway, which no column of a query may be named.
     #[cfg(feature = "sqlite")]
     taken: Vec<String>,
     known: BTreeMap<PathBuf, (Known, Option<Stamp>)>,
+    /// When a query may be asked again, and what to tell until then.
+    #[cfg(feature = "sqlite")]
+    rest: (Budget, Seen),
 }
 
 impl Reader {
@@ -109,36 +119,58 @@ impl Reader {
             format: source.format.clone(),
             scale: source.scale,
             pattern,
-            label: match &source.file {
-                Pattern::One(_) => None,
-                Pattern::Each { label, .. } => Some(label.clone()),
-            },
+            labels: source.file.labels.clone(),
             #[cfg(feature = "sqlite")]
             taken: {
                 let fixed = source.labels.iter().map(|(label, _)| label.clone());
-                let of_file = match &source.file {
-                    Pattern::One(_) => None,
-                    Pattern::Each { label, .. } => Some(label.clone()),
-                };
+                let of_file = source.file.labels.iter().cloned();
                 fixed.chain(of_file).collect()
             },
             known: BTreeMap::new(),
+            #[cfg(feature = "sqlite")]
+            rest: (Budget::default(), Seen::default()),
         }
     }
 
-    /// Looks at the files, and reads those that have changed.
+    /// Looks at the files, and reads those that have changed. Databases are asked as often as their budget allows.
+    #[cfg(feature = "sqlite")]
     pub(super) fn look(&mut self) -> Seen {
+        if !matches!(self.format, Format::Sqlite { .. }) {
+            return self.look_until(None);
+        }
+        let begun = Instant::now();
+        if self.rest.0.is_spent(begun) {
+            return self.rest.1.clone();
+        }
+        let end = begun + sqlite::LONGEST;
+        let seen = self.look_until(Some(end));
+        let now = Instant::now();
+        self.rest.0.enter(now - begun, now < end, now);
+        self.rest.1 = seen.clone();
+        seen
+    }
+
+    /// Looks at the files, and reads those that have changed.
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) fn look(&mut self) -> Seen {
+        self.look_until(None)
+    }
+
+    /// `end` is when queries are given up.
+    fn look_until(&mut self, end: Option<Instant>) -> Seen {
         let mut seen = Seen::default();
-        let mut paths = match self.label {
-            None => vec![self.pattern.clone()],
-            Some(_) => regular::matching(&self.pattern),
+        let (mut paths, left_out) = if self.labels.is_empty() {
+            (vec![self.pattern.clone()], 0)
+        } else {
+            regular::matching(&self.pattern)
         };
-        seen.left_out = paths.len().saturating_sub(FILES);
+        seen.left_out = left_out + paths.len().saturating_sub(FILES);
         paths.truncate(FILES);
         // A file that the pattern no longer stands for is gone; one that was named should be there.
         self.known.retain(|path, _| paths.contains(path));
+        let share = PATIENCE / u32::try_from(paths.len().max(1)).unwrap_or(u32::MAX);
         for path in &paths {
-            if let Err(error) = self.look_at(path) {
+            if let Err(error) = self.look_at(path, share, end) {
                 seen.error.get_or_insert(error);
             }
         }
@@ -147,10 +179,18 @@ impl Reader {
         seen
     }
 
-    fn look_at(&mut self, path: &Path) -> Result<(), String> {
+    /// Looks at a file, whose writer is waited for if it is a FIFO; `end` is when queries are given up.
+    fn look_at(
+        &mut self,
+        path: &Path,
+        patience: Duration,
+        end: Option<Instant>,
+    ) -> Result<(), String> {
+        #[cfg(not(feature = "sqlite"))]
+        let _ = end;
         #[cfg(feature = "sqlite")]
-        if let Format::Sqlite { query } = &self.format {
-            let mut content = super::sqlite::rows(path, query, &self.taken)?;
+        if let (Format::Sqlite { query }, Some(end)) = (&self.format, end) {
+            let mut content = sqlite::rows(path, query, &self.taken, end)?;
             for series in &mut content.series {
                 series.value *= self.scale;
             }
@@ -158,7 +198,16 @@ impl Reader {
             self.keep(path, Arc::new(content), None);
             return Ok(());
         }
-        let stamp = watched::stamp(path).map_err(|error| error.to_string())?;
+        let stamp = match watched::stamp(path) {
+            Err(error) if matches!(error.cause, Cause::NotRegular) && fifo::is_one(path) => {
+                let bytes = fifo::read(path, FILE, patience).map_err(|error| error.to_string())?;
+                let parsed = self.parse(&bytes);
+                let content = parsed.map_err(|error| format!("{}:{error}", path.display()))?;
+                self.keep(path, Arc::new(content), None);
+                return Ok(());
+            }
+            stamp => stamp.map_err(|error| error.to_string())?,
+        };
         let known = self.known.get_mut(path);
         if let Some((known, Some(seen))) = known
             && stamp.as_ref() == Some(seen)
@@ -173,12 +222,12 @@ impl Reader {
     }
 
     fn keep(&mut self, path: &Path, content: Arc<Content>, stamp: Option<Stamp>) {
-        let labels = self.label.as_ref().map(|label| {
-            let value = standing_at_star(&self.pattern, path);
-            (label.clone(), value)
-        });
+        let standing = standing_at_stars(&self.pattern, path);
+        // The root that stands before the configured path may have stars of its own, which no label is for.
+        let foreign = standing.len().saturating_sub(self.labels.len());
+        let standing = standing.into_iter().skip(foreign);
         let known = Known {
-            labels: labels.into_iter().collect(),
+            labels: self.labels.iter().cloned().zip(standing).collect(),
             content,
             confirmed: Instant::now(),
         };
@@ -294,17 +343,29 @@ fn text(bytes: &[u8]) -> String {
     printable(bytes).into_owned()
 }
 
-/// What stands in a path where the pattern has its `*`.
-fn standing_at_star(pattern: &Path, path: &Path) -> String {
-    let pattern = pattern.as_os_str().as_encoded_bytes();
-    let path = path.as_os_str().as_encoded_bytes();
-    let star = pattern.iter().rposition(|byte| *byte == b'*');
-    let (before, star) = pattern.split_at(star.unwrap_or(pattern.len()));
-    let after = star.strip_prefix(b"*").unwrap_or_default();
-    let inside = path
-        .strip_prefix(before)
-        .and_then(|rest| rest.strip_suffix(after));
-    text(inside.unwrap_or(path))
+/// What stands in a path wherever the pattern, which it fits, has a `*`. Of several in one name all but the last stand for as
+/// little as they can.
+fn standing_at_stars(pattern: &Path, path: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for (wild, name) in pattern.components().zip(path.components()) {
+        let wild = wild.as_os_str().as_encoded_bytes();
+        let name = name.as_os_str().as_encoded_bytes();
+        let mut pieces = wild.split(|byte| *byte == b'*');
+        let begin = pieces.next().unwrap_or_default();
+        let Some(end) = pieces.next_back() else {
+            continue;
+        };
+        let mut rest = name.strip_prefix(begin).unwrap_or(name);
+        for piece in pieces {
+            let at = (0..rest.len())
+                .find(|at| rest.get(*at..).is_some_and(|rest| rest.starts_with(piece)));
+            let (star, behind) = rest.split_at(at.unwrap_or_default());
+            found.push(text(star));
+            rest = behind.strip_prefix(piece).unwrap_or(behind);
+        }
+        found.push(text(rest.strip_suffix(end).unwrap_or(rest)));
+    }
+    found
 }
 
 #[cfg(test)]

@@ -1,137 +1,66 @@
-//! Rows of a query of an SQLite database, read while another program may write it.
-//!
-//! The database is opened for reading only, each time anew: it may have been replaced. A writer that holds it is waited for
-//! for a second, and a query that takes longer than [`LONGEST`] is given up.
+//! Numbers in the rows of a query of an SQLite database; how often it is asked, `budget` says.
 
-use std::fmt;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use rusqlite::Connection;
-use rusqlite::ErrorCode;
-use rusqlite::OpenFlags;
-use rusqlite::types::ValueRef;
-
 use super::reader::Content;
 use crate::config::sources::is_label_name;
-use crate::files::watched;
+use crate::database;
+use crate::database::ValueRef;
 use crate::parse::measure;
 use crate::parse::printable;
 
-/// How often a lock is tried, and after what time again: for a second in all. SQLite's own handler tries ten times a second
-/// after a while, which finds no gap between the transactions of a busy writer.
-const TRIES: i32 = 200;
-const BUSY: Duration = Duration::from_millis(5);
-/// How long a query may take.
-const LONGEST: Duration = Duration::from_secs(5);
-/// After how many of its steps SQLite is asked whether it is time to give up.
-const STEPS: i32 = 10_000;
+/// How long the queries of a source may take, all together: less than the time after which a file system is said to hang.
+pub(super) const LONGEST: Duration = database::LONGEST;
 /// The most columns: labels, and the number.
 const COLUMNS: usize = 31;
 /// The most rows that are looked at: those past the limit of series are only counted.
 const ROWS: usize = 100_000;
 
-/// Asks a database. The labels that are taken are those of all series of the source.
+/// Asks a database, which must have answered at `end`. The labels that are taken are those of all series of the source.
 ///
 /// # Errors
 /// When it cannot be opened, the query is none, or what it gives is no number.
-pub(super) fn rows(path: &Path, query: &str, taken: &[String]) -> Result<Content, String> {
-    let shown = path.display();
-    // SQLite would wait for the writer of a FIFO.
-    match watched::stamp(path) {
-        Ok(Some(_)) => {}
-        Ok(None) => return Err(format!("{shown}: expected a database, found none")),
-        Err(error) => return Err(error.to_string()),
-    }
-    ask(path, query, taken).map_err(|error| format!("{shown}: {error}"))
-}
-
-/// Why there is no number.
-enum Wrong {
-    Sqlite(rusqlite::Error),
-    Expected(String),
-}
-
-impl From<rusqlite::Error> for Wrong {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // Nothing but the end of the time interrupts a query.
-            Self::Sqlite(error)
-                if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
-            {
-                let seconds = LONGEST.as_secs();
-                write!(
-                    f,
-                    "query: expected an answer within {seconds} s, found none"
-                )
-            }
-            Self::Sqlite(error) => write!(f, "sqlite: {error}"),
-            Self::Expected(text) => f.write_str(text),
-        }
-    }
-}
-
-fn ask(path: &Path, query: &str, taken: &[String]) -> Result<Content, Wrong> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(|tried| {
-        thread::sleep(BUSY);
-        tried < TRIES
-    }))?;
-    let end = Instant::now() + LONGEST;
-    connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
-    let mut statement = connection.prepare(query)?;
-    if !statement.readonly() {
-        let text = "query: expected a SELECT, found what writes";
-        return Err(Wrong::Expected(text.to_string()));
-    }
-    let names: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_string)
-        .collect();
-    let labels = labels(&names, taken)?;
+pub(super) fn rows(
+    path: &Path,
+    query: &str,
+    taken: &[String],
+    end: Instant,
+) -> Result<Content, String> {
     let mut content = Content::default();
-    let mut rows = statement.query([])?;
-    let mut count = 0;
-    while let Some(row) = rows.next()? {
-        count += 1;
-        if count > ROWS {
-            let text = format!("query: expected at most {ROWS} rows");
-            return Err(Wrong::Expected(text));
-        }
-        let Some(value) = number(row.get_ref(labels.len())?, count)? else {
-            continue;
-        };
-        let mut pairs = Vec::with_capacity(labels.len());
-        for (index, name) in labels.iter().enumerate() {
-            pairs.push((name.clone(), text(row.get_ref(index)?)));
-        }
-        content.take(|| pairs, value);
-    }
-    if labels.is_empty() && count != 1 {
-        let text = format!("query: expected one row, or columns for labels, found {count} rows");
-        return Err(Wrong::Expected(text));
+    let (mut alone, mut count) = (false, 0);
+    database::ask(path, query, ROWS, end, |names| {
+        let labels = labels(names, taken)?.to_vec();
+        alone = labels.is_empty();
+        let (content, count) = (&mut content, &mut count);
+        Ok(move |row: usize, values: &[ValueRef<'_>]| {
+            *count = row;
+            let Some((value, values)) = values.split_last() else {
+                return Ok(());
+            };
+            if let Some(value) = number(*value, row)? {
+                let pairs = labels.iter().zip(values);
+                let pairs = pairs.map(|(name, value)| (name.clone(), text(*value)));
+                content.take(|| pairs.collect(), value);
+            }
+            Ok(())
+        })
+    })?;
+    if alone && count != 1 {
+        let text = "query: expected one row, or columns for labels";
+        return Err(format!("{}: {text}, found {count} rows", path.display()));
     }
     Ok(content)
 }
 
 /// The names of all columns but the last, as labels; none is one of those that the series have anyway.
-fn labels<'n>(names: &'n [String], taken: &[String]) -> Result<&'n [String], Wrong> {
+fn labels<'n>(names: &'n [String], taken: &[String]) -> Result<&'n [String], String> {
     let Some((_, labels)) = names.split_last().filter(|_| names.len() <= COLUMNS) else {
-        let text = format!(
+        return Err(format!(
             "query: expected from 1 to {COLUMNS} columns, found {}",
             names.len()
-        );
-        return Err(Wrong::Expected(text));
+        ));
     };
     let twice = |at: usize, name: &String| {
         let earlier = taken.iter().chain(labels.iter().take(at));
@@ -140,14 +69,14 @@ fn labels<'n>(names: &'n [String], taken: &[String]) -> Result<&'n [String], Wro
     for (at, name) in labels.iter().enumerate() {
         if !is_label_name(name) || twice(at, name) {
             let text = "query: expected columns with names of labels, each once (SELECT … AS name)";
-            return Err(Wrong::Expected(format!("{text}, found {name:?}")));
+            return Err(format!("{text}, found {name:?}"));
         }
     }
     Ok(labels)
 }
 
 /// NULL is no number, and none is missed.
-fn number(value: ValueRef<'_>, row: usize) -> Result<Option<f64>, Wrong> {
+fn number(value: ValueRef<'_>, row: usize) -> Result<Option<f64>, String> {
     let found = match value {
         ValueRef::Null => return Ok(None),
         #[expect(
@@ -163,8 +92,9 @@ fn number(value: ValueRef<'_>, row: usize) -> Result<Option<f64>, Wrong> {
         },
         ValueRef::Blob(_) => "a blob".to_string(),
     };
-    let text = format!("query: row {row}: expected a number in the last column, found {found:?}");
-    Err(Wrong::Expected(text))
+    Err(format!(
+        "query: row {row}: expected a number in the last column, found {found:?}"
+    ))
 }
 
 fn text(value: ValueRef<'_>) -> String {

@@ -89,7 +89,7 @@ fn read_all(pattern: &Path, own: Option<&Path>) -> Found {
     let mut found = Found::default();
     let own = own.and_then(regular::identity);
     let mut room = BYTES;
-    for directory in regular::matching(pattern) {
+    for directory in regular::matching(pattern).0 {
         let paths = match regular::with_suffix(&directory, ".prom") {
             Ok(paths) => paths,
             Err(error) => {

@@ -9,6 +9,10 @@
 //!       settings: /srv/kea/kea-dhcp4.conf
 //!       pools:
 //!         lan: 192.168.1.100-192.168.1.249
+//!     - name: cellar
+//!       format: sqlite
+//!       leases: /srv/leases.db
+//!       query: SELECT ip AS address, mac, name AS hostname, ends AS expires FROM lease
 //!   pools:
 //!     guests: 192.168.9.0/24
 //!   per-lease: true
@@ -20,11 +24,13 @@
 
 use std::path::PathBuf;
 
+use super::sources::formats::query_of;
 use crate::config::Config;
 use crate::config::dhcp::Format;
 use crate::config::dhcp::Pool;
 use crate::config::dhcp::Range;
 use crate::config::dhcp::Server;
+use crate::config::node::Fields;
 use crate::config::node::Node;
 use crate::config::node::Wrong;
 use crate::config::node::keep;
@@ -76,7 +82,7 @@ fn servers(node: &Node, wrong: &mut Vec<Wrong>) -> Vec<Server> {
 }
 
 fn server(node: &Node, wrong: &mut Vec<Wrong>) -> Option<Server> {
-    let known = ["name", "format", "leases", "settings", "pools"];
+    let known = ["name", "format", "leases", "query", "settings", "pools"];
     let fields = keep(node.fields(&known), wrong)?;
     fields.unknown(wrong);
     let format = fields.get("format").map(|node| {
@@ -93,6 +99,7 @@ fn server(node: &Node, wrong: &mut Vec<Wrong>) -> Option<Server> {
         name,
         format,
         leases: paths(leases, wrong),
+        query: keep(query(&fields, format), wrong)?,
         settings: fields
             .get("settings")
             .map_or_else(Vec::new, |node| paths(node, wrong)),
@@ -100,6 +107,21 @@ fn server(node: &Node, wrong: &mut Vec<Wrong>) -> Option<Server> {
             .get("pools")
             .map_or_else(Vec::new, |node| pools(node, wrong)),
     })
+}
+
+/// What is asked of a database; `None` for every other format.
+fn query(fields: &Fields<'_>, format: Option<Format>) -> Result<Option<String>, Wrong> {
+    const NO: &str =
+        "expected another format: this weir was built without SQLite (the cargo feature sqlite)";
+    let is_database = format == Some(Format::Sqlite);
+    match (fields.get("format"), fields.get("query")) {
+        (Some(format), _) if is_database && cfg!(not(feature = "sqlite")) => {
+            Err(format.wrong(NO.to_string()))
+        }
+        _ if is_database => query_of(fields.needed("query")?).map(Some),
+        (_, Some(query)) => Err(query.wrong("expected it with the format sqlite only".to_string())),
+        (_, None) => Ok(None),
+    }
 }
 
 /// What tells one from others.
@@ -198,6 +220,29 @@ mod tests {
         assert_eq!(
             (config.dhcp, wrong.len()),
             (crate::config::dhcp::Dhcp::default(), 0)
+        );
+    }
+
+    #[test]
+    fn a_database_wants_a_query_and_a_weir_that_can_ask() {
+        let text = |more: &str| format!("dhcp:\n  servers:\n    - {{leases: /a, {more}}}\n");
+        let query = "query: SELECT a AS address FROM t";
+        let (config, wrong) = parsed(&text(&format!("format: sqlite, {query}")));
+        if cfg!(feature = "sqlite") {
+            assert_eq!(wrong, [""; 0]);
+            let server = &config.dhcp.servers[0];
+            assert_eq!(server.format, Some(Format::Sqlite));
+            assert_eq!(server.query.as_deref(), Some("SELECT a AS address FROM t"));
+            let (_, wrong) = parsed(&text("format: sqlite"));
+            assert!(wrong[0].contains("expected the key query"), "{wrong:?}");
+        } else {
+            assert!(wrong[0].contains("built without SQLite"), "{wrong:?}");
+            assert!(config.dhcp.servers.is_empty());
+        }
+        let (_, wrong) = parsed(&text(query));
+        assert!(
+            wrong[0].ends_with("query: expected it with the format sqlite only"),
+            "{wrong:?}"
         );
     }
 }

@@ -10,7 +10,9 @@
 //!     scale: 0.01
 //! ```
 //!
-//! Which keys belong to which format, [`KEYS`] says.
+//! Which keys belong to which format, [`formats::KEYS`] says.
+
+pub(super) mod formats;
 
 use std::path::PathBuf;
 
@@ -20,7 +22,6 @@ use crate::config::node::Node;
 use crate::config::node::Wrong;
 use crate::config::node::keep;
 use crate::config::sources;
-use crate::config::sources::Column;
 use crate::config::sources::Format;
 use crate::config::sources::Kind;
 use crate::config::sources::Pattern;
@@ -37,20 +38,6 @@ const COMMON: [&str; 9] = [
     "format",
     "labels",
     "scale",
-];
-
-/// The formats, and the keys that each has besides.
-const KEYS: [(&str, &[&str]); 7] = [
-    ("json", &["pointer", "key-label", "text-numbers"]),
-    (
-        "csv",
-        &["column", "header", "where", "label-columns", "delimiter"],
-    ),
-    ("columns", &["column", "header", "where", "label-columns"]),
-    ("key-value", &["key"]),
-    ("key=value", &["key"]),
-    ("number", &[]),
-    ("sqlite", &["query"]),
 ];
 
 /// The labels that one source may have.
@@ -107,13 +94,13 @@ fn source(node: &Node, wrong: &mut Vec<Wrong>) -> Option<(Source, bool)> {
     )?;
     let format = keep(node.fields(&COMMON), wrong)?;
     let format = keep(format.needed("format"), wrong)?;
-    let formats = KEYS.map(|entry| (entry.0, entry));
+    let formats = formats::KEYS.map(|entry| (entry.0, entry));
     // Which keys are known, the format says.
     let (format, keys) = keep(format.one_of(&formats), wrong)?;
     let known: Vec<&str> = COMMON.iter().chain(keys).copied().collect();
     let fields = keep(node.fields(&known), wrong)?;
     fields.unknown(wrong);
-    let read = format_of(format, &fields, wrong);
+    let read = formats::read(format, &fields, wrong);
     let file = file(&fields, wrong);
     let metric = keep(fields.needed("metric"), wrong);
     let place = metric.map_or(node.place, |metric| metric.place);
@@ -140,7 +127,7 @@ fn source(node: &Node, wrong: &mut Vec<Wrong>) -> Option<(Source, bool)> {
     let has_help = help.is_some();
     let source = Source {
         name: name.unwrap_or_else(|| metric.clone()),
-        help: help.unwrap_or_else(|| format!("Read from {}.", file.path().display())),
+        help: help.unwrap_or_else(|| format!("Read from {}.", file.path.display())),
         file,
         format,
         metric,
@@ -204,166 +191,31 @@ fn file(fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Option<Pattern> {
         wrong.push(node.refused("an absolute path"));
         return None;
     }
+    if path.contains('?') {
+        wrong.push(node.refused("a path without ?"));
+        return None;
+    }
     let stars = path.matches('*').count();
-    if stars > 1 || path.contains('?') {
-        wrong.push(node.refused("a path with at most one * and no ?"));
-        return None;
-    }
-    let path = PathBuf::from(path);
-    match (stars, label) {
-        (0, None) => Some(Pattern::One(path)),
-        (0, Some(label)) => {
-            wrong.push(label.wrong("expected a * in file, for what the label has".to_string()));
-            None
-        }
-        (_, None) => {
-            let text = "expected file-label besides, a label for what stands at the *";
+    let nodes = label.map(Node::one_or_more).unwrap_or_default();
+    match (nodes.len() == stars, label) {
+        (true, _) => {}
+        (false, None) => {
+            let text = "expected file-label besides, a label for what stands at the *, or a list of one for each";
             wrong.push(node.wrong(text.to_string()));
-            None
+            return None;
         }
-        (_, Some(label)) => {
-            let label = keep(label_name(label), wrong)?;
-            Some(Pattern::Each { path, label })
-        }
-    }
-}
-
-fn format_of(format: &str, fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Option<Format> {
-    match format {
-        "json" => json(fields, wrong),
-        "csv" | "columns" => table(format, fields, wrong),
-        "key-value" | "key=value" => {
-            let key = keep(fields.needed("key"), wrong)?;
-            Some(Format::Pair {
-                key: keep(named(key, "a key"), wrong)?,
-                separator: (format == "key=value").then_some(b'='),
-            })
-        }
-        "number" => Some(Format::Number),
-        _ => {
-            let query = keep(fields.needed("query"), wrong)?;
-            let query = keep(query_of(query), wrong)?;
-            if cfg!(feature = "sqlite") {
-                return Some(Format::Sqlite { query });
-            }
-            let format = fields.get("format")?;
-            let text = "expected another format: this weir was built without SQLite (the cargo feature sqlite)";
-            wrong.push(format.wrong(text.to_string()));
-            None
+        (false, Some(label)) => {
+            let found = nodes.len();
+            let text = format!("expected as many labels as file has *, {stars}, found {found}");
+            wrong.push(label.wrong(text));
+            return None;
         }
     }
-}
-
-/// A query may stand on several lines.
-fn query_of(node: &Node) -> Result<String, Wrong> {
-    const EXPECTED: &str = "a SELECT";
-    match &node.value {
-        crate::config::node::Value::Text { text, .. } if !text.trim().is_empty() => {
-            Ok(text.trim().to_string())
-        }
-        _ => Err(node.refused(EXPECTED)),
-    }
-}
-
-fn json(fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Option<Format> {
-    let node = keep(fields.needed("pointer"), wrong)?;
-    // Empty, it means the whole document.
-    let pointer = keep(node.parsed("a JSON pointer", sources::pointer), wrong)?;
-    let key_label = match fields.get("key-label") {
-        Some(node) => Some(keep(label_name(node), wrong)?),
-        None => None,
-    };
-    let stars = pointer.iter().filter(|part| *part == "*").count();
-    if key_label.is_some() && stars != 1 {
-        wrong.push(node.refused("one * in the place of a key, for what key-label has"));
-        return None;
-    }
-    let text_numbers = fields.get("text-numbers");
-    let text_numbers = text_numbers.and_then(|node| keep(node.switch(), wrong));
-    Some(Format::Json {
-        pointer,
-        key_label,
-        text_numbers: text_numbers.unwrap_or_default(),
+    let labels = nodes.iter().map(|node| keep(label_name(node), wrong));
+    Some(Pattern {
+        path: PathBuf::from(path),
+        labels: labels.collect::<Option<_>>()?,
     })
-}
-
-fn table(format: &str, fields: &Fields<'_>, wrong: &mut Vec<Wrong>) -> Option<Format> {
-    let header = fields
-        .get("header")
-        .and_then(|node| keep(node.switch(), wrong));
-    // Comma-separated values have one (RFC 4180 leaves it open; programs write it), columns have none.
-    let header = header.unwrap_or(format == "csv");
-    let delimiter = match fields.get("delimiter") {
-        Some(node) => Some(keep(delimiter(node), wrong)?),
-        None => (format == "csv").then_some(b','),
-    };
-    let node = keep(fields.needed("column"), wrong)?;
-    let column_of = |node: &Node| column(node, header);
-    let column = keep(column_of(node), wrong)?;
-    let mut only = Vec::new();
-    if let Some(node) = fields.get("where") {
-        let entries = keep(node.entries("a mapping of columns to values"), wrong)?;
-        for entry in entries {
-            let key = Node {
-                place: entry.place,
-                key: entry.name.clone(),
-                value: crate::config::node::Value::Text {
-                    text: entry.name.to_string(),
-                    quoted: true,
-                },
-            };
-            let column = keep(column_of(&key), wrong)?;
-            let value = keep(word(&entry.node), wrong)?;
-            only.push((column, value));
-        }
-    }
-    let mut labels = Vec::new();
-    if let Some(node) = fields.get("label-columns") {
-        let entries = keep(node.entries("a mapping of labels to columns"), wrong)?;
-        for entry in entries {
-            let label = keep(label_key(entry), wrong)?;
-            labels.push((label, keep(column_of(&entry.node), wrong)?));
-        }
-    }
-    Some(Format::Table {
-        delimiter,
-        header,
-        column,
-        only,
-        labels,
-    })
-}
-
-fn delimiter(node: &Node) -> Result<u8, Wrong> {
-    const EXPECTED: &str = "one character in quotes, such as \";\" or \"|\", or tab";
-    match node.text(EXPECTED)?.as_bytes() {
-        b"tab" => Ok(b'\t'),
-        [byte] if byte.is_ascii_punctuation() && *byte != b'"' => Ok(*byte),
-        _ => Err(node.refused(EXPECTED)),
-    }
-}
-
-/// A column by its number, or by the name that the first line gives it.
-fn column(node: &Node, header: bool) -> Result<Column, Wrong> {
-    let expected = if header {
-        "a column's number from 1, or its name in the first line"
-    } else {
-        "a column's number from 1 (columns have names with header: true)"
-    };
-    let text = node.text(expected)?;
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| (1..=10_000).contains(number));
-        return number
-            .map(Column::Number)
-            .ok_or_else(|| node.refused(expected));
-    }
-    if text.is_empty() || !header {
-        return Err(node.refused(expected));
-    }
-    Ok(Column::Name(text.to_string()))
 }
 
 /// A value to compare with, whatever YAML takes it for: a file has no quotes to tell.
@@ -405,9 +257,7 @@ fn one_label_each(node: &Node, source: &Source, wrong: &mut Vec<Wrong>) {
         .iter()
         .map(|(name, _)| name.as_str())
         .collect();
-    if let Pattern::Each { label, .. } = &source.file {
-        names.push(label);
-    }
+    names.extend(source.file.labels.iter().map(String::as_str));
     match &source.format {
         Format::Json {
             key_label: Some(label),

@@ -1,20 +1,18 @@
 //! Tests of the message format, with messages written byte by byte: what writes questions must not make the answers.
 
 use super::*;
-use std::time::Duration;
-use std::time::Instant;
 
-const ID: u16 = 0x1234;
-const NAME: &str = "www.example";
+pub(super) const ID: u16 = 0x1234;
+pub(super) const NAME: &str = "www.example";
 
 /// Flags of an ordinary answer: response, recursion desired and available.
-const FINE: u16 = 0x8180;
+pub(super) const FINE: u16 = 0x8180;
 const TRUNCATED: u16 = 0x0200;
 
 /// A pointer to the name in the question.
-const ASKED: &[u8] = &[0xc0, 12];
+pub(super) const ASKED: &[u8] = &[0xc0, 12];
 
-fn name(text: &str) -> Vec<u8> {
+pub(super) fn name(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for label in text.split('.').filter(|label| !label.is_empty()) {
         bytes.push(u8::try_from(label.len()).unwrap());
@@ -24,7 +22,7 @@ fn name(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
+pub(super) fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = owner.to_vec();
     bytes.extend(kind.to_be_bytes());
     bytes.extend(1u16.to_be_bytes());
@@ -34,7 +32,7 @@ fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn message(flags: u16, kind: u16, answers: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn message(flags: u16, kind: u16, answers: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = ID.to_be_bytes().to_vec();
     bytes.extend(flags.to_be_bytes());
     for count in [1, answers.len(), 0, 0] {
@@ -47,7 +45,7 @@ fn message(flags: u16, kind: u16, answers: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-fn values(bytes: &[u8], kind: RecordType) -> Result<(Vec<String>, Option<u32>), Reason> {
+pub(super) fn values(bytes: &[u8], kind: RecordType) -> Result<(Vec<String>, Option<u32>), Reason> {
     match read(bytes, ID, NAME, kind) {
         Read::Answer(answer) => answer.values.map(|values| {
             let values = values.into_iter();
@@ -209,135 +207,4 @@ fn an_answer_that_was_cut_is_asked_for_again() {
             Read::Truncated
         );
     }
-}
-
-/// What an answer with all kinds of records, pointers and options looks like.
-fn rich() -> Vec<u8> {
-    let mut answers = vec![
-        record(ASKED, 5, 60, &[3, b'o', b'n', b'e', 0xc0, 16]),
-        record(&[3, b'o', b'n', b'e', 0xc0, 16], 1, 30, &[192, 0, 2, 1]),
-        record(&name("x"), 16, 1, b"\x02ab\x00"),
-        record(&name("x"), 33, 1, &[0, 0, 0, 5, 1, 187, 0xc0, 12]),
-        record(
-            &name("x"),
-            6,
-            1,
-            &[[0xc0, 12, 0xc0, 16].as_slice(), &[1; 20]].concat(),
-        ),
-        record(&name("x"), 47, 1, b"\x01a\x00\x00\x01\x40"),
-        record(&name("x"), 65, 1, b"\x00\x01\x00\x00\x01\x00\x03\x02h2"),
-        record(
-            &name("x"),
-            46,
-            1,
-            &[[0, 1, 8, 2].as_slice(), &[0; 14], &name("e"), &[9; 8]].concat(),
-        ),
-    ];
-    answers.push(record(&[0], 41, 0, &[0, 10, 0, 2, 1, 2]));
-    let mut bytes = message(FINE, 1, &answers);
-    // The last is an additional record.
-    bytes[7] -= 1;
-    bytes[11] = 1;
-    bytes
-}
-
-#[test]
-fn every_cut_and_every_garbled_byte() {
-    let whole = rich();
-    let expected = Ok((vec!["192.0.2.1".to_string()], Some(30)));
-    assert_eq!(values(&whole, RecordType::A), expected);
-    for cut in 0..whole.len() {
-        let read = read(&whole[..cut], ID, NAME, RecordType::A);
-        assert!(
-            matches!(read, Read::Foreign | Read::Malformed),
-            "cut at {cut}: {read:?}"
-        );
-    }
-    for at in 0..whole.len() {
-        for byte in 0..=u8::MAX {
-            let mut garbled = whole.clone();
-            garbled[at] = byte;
-            // Of whatever type a record has become, some byte makes it the one that is asked for.
-            let other = (at + usize::from(byte)) % RecordType::ALL.len();
-            for kind in [RecordType::A, RecordType::ALL[other]] {
-                let _ = read(&garbled, ID, NAME, kind);
-            }
-        }
-    }
-}
-
-#[test]
-fn bytes_struck_at_random() {
-    let whole = rich();
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 40).unwrap() % below.max(1)
-    };
-    for _ in 0..20_000 {
-        let mut struck = whole.clone();
-        for _ in 0..=random(6) {
-            let at = 2 + random(struck.len() - 2);
-            struck[at] = u8::try_from(random(256)).unwrap();
-        }
-        struck.truncate(12 + random(whole.len()));
-        let _ = read(&struck, ID, NAME, RecordType::A);
-    }
-}
-
-#[test]
-fn pointers_that_turn_in_circles() {
-    let begin = 12 + name(NAME).len() + 4;
-    let here = |offset: usize| {
-        let pointer = 0xc000 | u16::try_from(offset).unwrap();
-        pointer.to_be_bytes().to_vec()
-    };
-    let itself = here(begin);
-    let forward = here(begin + 40);
-    let label_then_itself = [&[1, b'a'][..], &here(begin)].concat();
-    for owner in [itself, forward, label_then_itself] {
-        let bytes = message(FINE, 1, &[record(&owner, 1, 1, &[192, 0, 2, 1])]);
-        assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
-    }
-}
-
-/// The largest message, whose names are one pointer after another: the longest work that a message can make.
-#[test]
-fn long_chains_of_pointers_end_soon() {
-    let mut bytes = message(FINE, 1, &[]);
-    // The data of one record holds pointers, each to the one before it.
-    let begin = bytes.len() + 11;
-    let mut data = vec![0u8, 0];
-    for step in 1..4000 {
-        let offset = u16::try_from(begin + 2 * (step - 1)).unwrap();
-        let offset = if step == 1 { 12 } else { offset };
-        data.extend((0xc000 | offset).to_be_bytes());
-    }
-    let last = begin + data.len() - 2;
-    bytes.extend(record(&[0], 10, 1, &data));
-    let owner = (0xc000 | u16::try_from(last).unwrap()).to_be_bytes();
-    let mut count = 1u16;
-    while bytes.len() < LARGEST - 16 {
-        bytes.extend(record(&owner, 1, 1, &[1, 2, 3, 4]));
-        count += 1;
-    }
-    bytes[6..8].copy_from_slice(&count.to_be_bytes());
-    assert!(count > 500);
-    let begun = Instant::now();
-    // Every one of them leads to the name that was asked for in the end.
-    let (values, _) = values(&bytes, RecordType::A).unwrap();
-    assert_eq!(values.len(), usize::from(count) - 1);
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(20), "{took:?}");
-    bytes.resize(LARGEST + 1, 0);
-    assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
-}
-
-#[test]
-fn a_header_that_promises_too_much_gets_no_room() {
-    let mut bytes = message(FINE, 1, &[]);
-    bytes[6..12].fill(0xff);
-    assert_eq!(read(&bytes, ID, NAME, RecordType::A), Read::Malformed);
 }

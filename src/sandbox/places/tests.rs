@@ -47,7 +47,10 @@ fn source(path: &str) -> crate::config::sources::Source {
     use crate::config::sources::Pattern;
     crate::config::sources::Source {
         name: "x".to_string(),
-        file: Pattern::One(PathBuf::from(path)),
+        file: Pattern {
+            path: PathBuf::from(path),
+            labels: Vec::new(),
+        },
         format: Format::Number,
         metric: "x".to_string(),
         place: crate::config::node::Place { line: 1, column: 1 },

@@ -12,8 +12,10 @@ use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use std::time::SystemTime;
 
 use weir::config::Listen;
 use weir::http;
+use weir::http::Guard;
 use weir::http::Health;
 use weir::http::Page;
 use weir::http::Selection;
@@ -91,10 +94,13 @@ impl Source for Fake {
 
     fn page(&mut self) -> Page {
         Page {
-            host: "router".to_string(),
-            telemetry_path: "/metrics".to_string(),
-            ..Page::default()
+            html: Rc::new(b"<h1>router</h1>".to_vec()),
+            policy: "default-src 'none'",
         }
+    }
+
+    fn now(&mut self) -> Rc<Vec<u8>> {
+        Rc::new(b"{}\n".to_vec())
     }
 
     fn answered(&mut self, handler: &'static str, code: u16) {
@@ -110,10 +116,23 @@ pub(crate) struct Done {
 
 /// Runs `test` against a server in a thread of this process, which is drained afterwards.
 pub(crate) fn here(settings: Settings, source: Fake, test: impl FnOnce(SocketAddr)) -> Done {
+    guarded(None, settings, source, test)
+}
+
+/// The same, with a file that says who may connect.
+pub(crate) fn guarded(
+    web_config: Option<PathBuf>,
+    settings: Settings,
+    source: Fake,
+    test: impl FnOnce(SocketAddr),
+) -> Done {
     let (tell, told) = mpsc::channel();
     let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
     let server = thread::spawn(move || {
         let mut server = Server::bind(&settings).expect("a free port");
+        if let Some(path) = web_config {
+            server.guard_with(Guard::open(&path).expect("a sound file"));
+        }
         server.wake_on(reader.into());
         let address = server.addresses().first().cloned();
         tell.send(address).expect("the test waits");

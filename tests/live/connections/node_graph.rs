@@ -1,4 +1,4 @@
-//! README's questions for a node graph, asked of a real Prometheus that scrapes the three hosts.
+//! The documentation's questions for a node graph, asked of a real Prometheus that scrapes the three hosts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,9 +26,10 @@ use super::a_input;
 use super::a_output;
 use super::populate;
 
-/// README's questions, in its order: edges, nodes.
+/// docs/connections.md's questions, in its order: edges, nodes.
 fn questions() -> Vec<String> {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let text =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connections.md")).unwrap();
     let blocks = text.split("```promql\n").skip(1);
     blocks
         .map(|block| block.split("```").next().unwrap().to_string())
@@ -116,7 +117,7 @@ fn a_node_graph_is_what_readme_asks_for() {
 
     let questions = questions();
     let [edges, nodes] = questions.as_slice() else {
-        panic!("README has {} questions", questions.len());
+        panic!("there are {} questions", questions.len());
     };
     let found: Pairs = ask(edges)
         .iter()

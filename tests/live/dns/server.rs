@@ -46,12 +46,14 @@ impl Server {
         thread::spawn(move || {
             let mut buffer = [0; 2048];
             let mut lost = false;
+            let mut flap = false;
             while !ended.load(Ordering::Relaxed) {
                 if let Ok((length, from)) = udp.recv_from(&mut buffer) {
                     let query = &buffer[..length];
                     let id = u16::from_be_bytes([query[0], query[1]]);
                     asked.lock().unwrap().push((id, from.port()));
-                    over_udp(&udp, query, from, &mut lost);
+                    flap = !flap;
+                    over_udp(&udp, query, from, &mut lost, flap);
                 }
             }
         });
@@ -128,11 +130,11 @@ fn fine(query: &[u8]) -> Vec<u8> {
 }
 
 /// What nobody should believe.
-fn forged(query: &[u8]) -> Vec<u8> {
+pub(super) fn forged(query: &[u8]) -> Vec<u8> {
     answer(query, FINE, &[(1, vec![203, 0, 113, 66])])
 }
 
-fn over_udp(socket: &UdpSocket, query: &[u8], from: SocketAddr, lost: &mut bool) {
+fn over_udp(socket: &UdpSocket, query: &[u8], from: SocketAddr, lost: &mut bool, flap: bool) {
     let send = |bytes: &[u8]| {
         socket.send_to(bytes, from).unwrap();
     };
@@ -150,6 +152,8 @@ fn over_udp(socket: &UdpSocket, query: &[u8], from: SocketAddr, lost: &mut bool)
             send(&whole[..whole.len() - 2]);
         }
         "silent" => {}
+        // Reverse names.
+        number if number.parse::<u8>().is_ok() => {}
         "late" => {
             let (socket, answer) = (socket.try_clone().unwrap(), fine(query));
             thread::spawn(move || {
@@ -158,6 +162,7 @@ fn over_udp(socket: &UdpSocket, query: &[u8], from: SocketAddr, lost: &mut bool)
             });
         }
         "lost" if !*lost => *lost = true,
+        "flap" if flap => send(&answer(query, FINE | 3, &[])),
         "truncated" | "tcp-silent" | "tcp-close" | "tcp-forged" | "tcp-pieces" => {
             send(&answer(query, FINE | TRUNCATED, &[]));
         }

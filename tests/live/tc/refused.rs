@@ -70,7 +70,7 @@ fn without_capabilities_everything_else_is_served() {
     }
 }
 
-/// What the unit and the line for setcap in README give it.
+/// What the unit and the line for setcap in docs/tc.md give it.
 #[test]
 fn two_capabilities_are_enough() {
     let pair = match joined() {

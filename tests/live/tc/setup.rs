@@ -78,7 +78,7 @@ pub(crate) fn namespace() -> Result<Namespace, String> {
 }
 
 /// Whether this process may attach programs, and this kernel has both ways to do it.
-fn able() -> Result<(), String> {
+pub(crate) fn able() -> Result<(), String> {
     const NET_ADMIN: u32 = 12;
     const SYS_ADMIN: u32 = 21;
     const BPF: u32 = 39;

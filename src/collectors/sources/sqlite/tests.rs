@@ -1,7 +1,12 @@
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
+
+use rusqlite::Connection;
 
 use super::*;
+use crate::database::BUSY;
+use crate::database::LONGEST;
 
 struct Database(PathBuf);
 
@@ -18,7 +23,7 @@ impl Database {
 
     fn ask(&self, query: &str) -> String {
         let taken = ["room".to_string()];
-        let content = match rows(&self.0, query, &taken) {
+        let content = match rows(&self.0, query, &taken, Instant::now() + LONGEST) {
             Ok(content) => content,
             Err(error) => return error.replace(&format!("{}: ", self.0.display()), ""),
         };
@@ -115,9 +120,11 @@ fn what_holds_the_database_or_never_ends_is_given_up() {
         "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c";
     assert_eq!(
         database.ask(endless),
-        "query: expected an answer within 5 s, found none"
+        "query: expected an answer within 4 s, found none"
     );
     assert!(begun.elapsed() < LONGEST * 4);
+    let late = rows(&database.0, "SELECT 1", &[], begun).expect_err("no time is left");
+    assert!(late.ends_with("found none"), "{late}");
 }
 
 #[test]
