@@ -2,8 +2,8 @@
 //! does not need.
 //!
 //! In this order: the directories are opened that may be read or written; the bounding and ambient sets of capabilities
-//! are emptied; the user changes; all capabilities go but those of enabled features ([`capabilities`]); no_new_privs;
-//! landlock, with the directories ([`places`]); and a seccomp filter. Threads inherit all of it. What this kernel does not have
+//! are emptied; the user changes; all capabilities go but those of enabled features (capabilities.rs); no_new_privs;
+//! landlock, with the directories (places.rs); and a seccomp filter. Threads inherit all of it. What this kernel does not have
 //! is told in one line of the log and left out, or with `--sandbox=require` ends the program before it serves.
 //!
 //! Nothing that was given up comes back. A configuration that is read again and needs more is refused ([`Sandbox::allows`]).
@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::config::Netns;
 use crate::config::SandboxMode;
 use crate::files::Files;
+use crate::sys::landlock::Access;
 use crate::sys::landlock::Ruleset;
 use crate::sys::seccomp;
 
@@ -156,19 +157,6 @@ impl Sandbox {
             setns: sandbox.setns,
         };
         sandbox.seccomp = part(config, "seccomp", seccomp::install(features))?;
-        let [
-            (_, capabilities),
-            (_, no_new_privs),
-            (_, landlock),
-            (_, seccomp),
-        ] = &sandbox.labels();
-        log::debug!(
-            capabilities = capabilities.as_str(),
-            no_new_privs = no_new_privs.as_str(),
-            landlock = landlock.as_str(),
-            seccomp = seccomp.as_str();
-            "sandbox"
-        );
         Ok(sandbox)
     }
 
@@ -182,13 +170,13 @@ impl Sandbox {
         let mounts = files.mounts().unwrap_or_default();
         self.places = Places::of(config, &mounts).with(&self.reread, &mounts);
         let made = Ruleset::new().and_then(|rules| {
-            self.places.each(|directory, access| {
-                match rules.allow(directory, access) {
+            for place in self.places.all() {
+                match rules.allow(&place.directory, place.access) {
                     // What is not there, or not for this user, need not be allowed.
-                    Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(()),
-                    Err(errno) => Err(errno),
+                    Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
+                    Err(errno) => return Err(errno),
                 }
-            })?;
+            }
             Ok(rules)
         });
         match made {
@@ -240,8 +228,13 @@ impl Sandbox {
         if self.landlock == Part::On {
             let mounts = files.mounts().unwrap_or_default();
             let wanted = Places::of(config, &mounts).with(&self.reread, &mounts);
-            if let Some((path, access)) = self.places.lacks(&wanted) {
-                return Err(Refused::Path(path, access));
+            if let Some(place) = self.places.lacks(&wanted) {
+                let verb = if place.access == Access::READ {
+                    "read"
+                } else {
+                    "write"
+                };
+                return Err(Refused::Path(place.path.clone(), verb));
             }
         }
         let before = self.capabilities.union(self.given_up);

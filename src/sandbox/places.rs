@@ -32,14 +32,17 @@ const LINKED: [&str; 2] = ["/run", "/usr"];
 /// Directories that every system has, and that nobody mounts something over while it runs.
 const STANDING: [&str; 7] = ["dev", "etc", "proc", "run", "sys", "usr", "var"];
 
-/// Directories, and for which path each is allowed.
-#[derive(Debug, Default)]
-pub(super) struct Places {
-    read: Vec<(PathBuf, PathBuf)>,
-    /// Why everything may be read.
-    read_all: Option<PathBuf>,
-    write: Vec<(PathBuf, Access)>,
+/// A directory, what may be done below it, and the path because of which it may.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) directory: PathBuf,
+    pub(super) access: Access,
+    pub(super) path: PathBuf,
 }
+
+/// All of them; `/` is among them where everything may be read.
+#[derive(Debug, Default)]
+pub(super) struct Places(Vec<Place>);
 
 impl Places {
     /// What a configuration reads and writes.
@@ -97,22 +100,16 @@ impl Places {
     }
 
     fn add_written(&mut self, config: &Config, root: &Path, mounts: &Mounts) {
-        let mut writes = |directory: &Path, access| {
-            let mut directory = directory.to_path_buf();
-            // What is made later is made below what is there.
-            while !directory.exists() && directory.pop() {}
-            self.write.push((directory, access));
-        };
         if let Some(output) = &config.textfile_output {
             let output = absolute(output);
             let found = mounts.resolve(Path::new("/"), &output);
-            writes(&found.unwrap_or(output), Access::REPLACE);
+            self.writes(found.unwrap_or(output), Access::REPLACE);
         }
         for listen in &config.listen {
             if let Listen::Unix(path) = listen
                 && let Some(directory) = absolute(path).parent()
             {
-                writes(directory, Access::REMOVE);
+                self.writes(directory.to_path_buf(), Access::REMOVE);
             }
         }
         for source in &config.sources {
@@ -121,7 +118,7 @@ impl Places {
                 && let Some(directory) = file.parent()
             {
                 // Its journal and its shared memory.
-                writes(directory, Access::REPLACE);
+                self.writes(directory.to_path_buf(), Access::REPLACE);
             }
         }
     }
@@ -182,62 +179,54 @@ impl Places {
     }
 
     fn reads(&mut self, directory: &Path, path: &Path) {
-        if !self.read.iter().any(|(known, _)| known == directory) {
-            self.read
-                .push((directory.to_path_buf(), path.to_path_buf()));
+        let mut known = self.0.iter();
+        if !known.any(|known| known.access == Access::READ && known.directory == directory) {
+            self.0.push(Place {
+                directory: directory.to_path_buf(),
+                access: Access::READ,
+                path: path.to_path_buf(),
+            });
         }
     }
 
     fn reads_all(&mut self, path: &Path) {
-        self.read_all.get_or_insert_with(|| path.to_path_buf());
+        self.reads(Path::new("/"), path);
     }
 
-    /// Hands on what is allowed where.
-    ///
-    /// # Errors
-    /// As whoever it is handed to.
-    pub(super) fn each<E>(
-        &self,
-        mut allow: impl FnMut(&Path, Access) -> Result<(), E>,
-    ) -> Result<(), E> {
-        if self.read_all.is_some() {
-            allow(Path::new("/"), Access::READ)?;
-        } else {
-            for (directory, _) in &self.read {
-                allow(directory, Access::READ)?;
-            }
-        }
-        for (directory, access) in &self.write {
-            allow(directory, *access)?;
-        }
-        Ok(())
+    fn writes(&mut self, mut directory: PathBuf, access: Access) {
+        let path = directory.clone();
+        // What is made later is made below what is there.
+        while !directory.exists() && directory.pop() {}
+        self.0.push(Place {
+            directory,
+            access,
+            path,
+        });
     }
 
-    /// A path that others need and these have not, and what for.
-    pub(super) fn lacks(&self, others: &Self) -> Option<(PathBuf, &'static str)> {
-        if self.read_all.is_none() {
-            if let Some(path) = &others.read_all {
-                return Some((path.clone(), "read"));
-            }
-            let has = |wanted: &Path| self.read.iter().any(|(known, _)| wanted.starts_with(known));
-            let lacking = others.read.iter().find(|(wanted, _)| !has(wanted));
-            if let Some((_, path)) = lacking {
-                return Some((path.clone(), "read"));
-            }
-        }
-        let has = |wanted: &Path, access: Access| {
-            let mut known = self.write.iter();
-            known.any(|(known, has)| wanted.starts_with(known) && *has == access)
-        };
-        let lacking = others.write.iter();
-        let mut lacking = lacking.filter(|(wanted, access)| !has(wanted, *access));
-        lacking.next().map(|(path, _)| (path.clone(), "write"))
+    /// What is allowed.
+    pub(super) fn all(&self) -> &[Place] {
+        &self.0
+    }
+
+    /// A place that others have and that is in none of these.
+    pub(super) fn lacks<'o>(&self, others: &'o Self) -> Option<&'o Place> {
+        others.0.iter().find(|wanted| {
+            let mut known = self.0.iter();
+            !known.any(|known| {
+                known.access == wanted.access && wanted.directory.starts_with(&known.directory)
+            })
+        })
     }
 }
 
 /// A relative path is one below the directory in which weir was started.
 fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+    match std::env::current_dir() {
+        // An absolute path takes its place.
+        Ok(directory) => directory.join(path),
+        Err(_) => path.to_path_buf(),
+    }
 }
 
 /// The path up to its first part with a `*` or `?`.

@@ -67,23 +67,25 @@ impl User {
             Some((uid, gid)) => (Some(number(uid.as_bytes())?), Some(number(gid.as_bytes())?)),
             None => (number(name.as_bytes()), None),
         };
-        let entry = lines(passwd).find_map(|fields| {
-            let (called, has) = (*fields.first()?, number(fields.get(2)?)?);
-            let is_it = uid.map_or(called == name.as_bytes(), |uid| uid == has);
-            Some((called, has, number(fields.get(3)?)?)).filter(|_| is_it)
-        });
-        let (called, uid, own) = match (entry, uid) {
-            (Some(entry), _) => entry,
-            (None, Some(uid)) => (b"".as_slice(), uid, uid),
-            (None, None) => return None,
-        };
+        let mut entry = None;
+        for line in passwd.split(|byte| *byte == b'\n') {
+            let (called, has) = (field(line, 0), number(field(line, 2)));
+            let is_it = uid.map_or(called == name.as_bytes(), |uid| has == Some(uid));
+            if let (true, Some(has), Some(own)) = (is_it, has, number(field(line, 3))) {
+                entry = Some((called, has, own));
+                break;
+            }
+        }
+        // A number that nobody has is a user without a name.
+        let nameless = uid.map(|uid| (b"".as_slice(), uid, uid));
+        let (called, uid, own) = entry.or(nameless)?;
         let gid = gid.unwrap_or(own);
         let mut groups = vec![gid];
-        for fields in lines(group).filter(|_| !called.is_empty()) {
-            let members = fields.get(3).copied().unwrap_or_default();
-            let other = fields.get(2).and_then(|field| number(field));
-            let is_in = members.split(|byte| *byte == b',').any(|one| one == called);
-            groups.extend(other.filter(|other| is_in && *other != gid));
+        for line in group.split(|byte| *byte == b'\n') {
+            let mut members = field(line, 3).split(|byte| *byte == b',');
+            let is_in = !called.is_empty() && members.any(|one| one == called);
+            let other = number(field(line, 2)).filter(|other| is_in && *other != gid);
+            groups.extend(other);
         }
         Some(Self {
             name: name.to_string(),
@@ -111,9 +113,10 @@ impl User {
     }
 }
 
-fn lines(file: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
-    file.split(|byte| *byte == b'\n')
-        .map(|line| line.split(|byte| *byte == b':').collect())
+/// Empty where a line has none.
+fn field(line: &[u8], at: usize) -> &[u8] {
+    let mut fields = line.split(|byte| *byte == b':');
+    fields.nth(at).unwrap_or_default()
 }
 
 /// Digits only; the largest number means nobody to the kernel.

@@ -1,9 +1,9 @@
 //! seccomp(2): the system calls that this program makes, and no others from then on.
 //!
-//! Since Linux 3.17, documented in Documentation/userspace-api/seccomp_filter.rst. What is not on the list ([`calls`]) fails
+//! Since Linux 3.17, documented in Documentation/userspace-api/seccomp_filter.rst. What is not on the list (calls.rs) fails
 //! with EPERM: a collector that needs it fails visibly, and the rest goes on; the kernel logs it (`type=1326`). Calls that
 //! are newer than the list fail with ENOSYS, so that a C library takes the older one that it knows. The filter is a small
-//! program ([`program`]) that the kernel runs before each call; since 5.11 it remembers which calls always pass.
+//! program (program.rs) that the kernel runs before each call; since 5.11 it remembers which calls always pass.
 //!
 //! Written by hand: seccompiler knows three of the six architectures.
 

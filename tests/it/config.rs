@@ -324,7 +324,9 @@ fn the_examples_in_the_documentation_are_sound() {
     let blocks = shown_blocks();
     assert!(blocks.len() >= 5, "{blocks:?}");
     for (page, block) in blocks {
-        if block.contains("format: sqlite") && !block.contains("lease_rows") && !cfg!(feature = "sqlite")
+        if block.contains("format: sqlite")
+            && !block.contains("lease_rows")
+            && !cfg!(feature = "sqlite")
         {
             continue;
         }

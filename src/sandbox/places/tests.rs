@@ -25,15 +25,12 @@ impl Root {
     /// The directories that may be read below the root; `None` where everything may.
     fn read(&self, config: &Config) -> Option<Vec<String>> {
         let places = Places::of(config, &Mounts::default());
-        if places.read_all.is_some() {
+        let read = places.0.iter().map(|place| place.directory.as_path());
+        if read.clone().any(|path| path == Path::new("/")) {
             return None;
         }
         let below = |path: &Path| Some(path.strip_prefix(&self.0).ok()?.display().to_string());
-        let mut found: Vec<_> = places
-            .read
-            .iter()
-            .filter_map(|(path, _)| below(path))
-            .collect();
+        let mut found: Vec<_> = read.filter_map(below).collect();
         found.sort_unstable();
         Some(found)
     }
@@ -91,11 +88,8 @@ fn what_patterns_stand_for_is_followed() {
     config.textfile_directories = vec![root.0.join("var/lib")];
     let top = |config: &Config| {
         let places = Places::of(config, &Mounts::default());
-        places.read_all.is_some()
-            || places
-                .read
-                .iter()
-                .any(|(path, _)| path == Path::new("/tmp"))
+        let mut read = places.0.iter().map(|place| place.directory.as_path());
+        read.any(|path| path == Path::new("/tmp"))
     };
     assert!(top(&config), "the directory itself is below /tmp");
     config.textfile_directories.clear();
@@ -129,24 +123,28 @@ fn where_it_cannot_be_known_everything_is_read() {
 fn what_another_configuration_needs_more_is_named() {
     let root = Root::new("lacks");
     fs::write(root.0.join("srv/data/number"), "1").expect("a file");
+    let lacks = |before: &Places, after: &Places| {
+        let place = before.lacks(after)?;
+        Some((place.path.clone(), place.access))
+    };
     let places = |config: &Config| Places::of(config, &Mounts::default());
     let before = places(&root.config());
-    assert_eq!(before.lacks(&places(&root.config())), None);
+    assert_eq!(lacks(&before, &places(&root.config())), None);
     let mut config = root.config();
     config.sources = vec![source("/srv/data/number")];
-    let expected = Some((PathBuf::from("/srv/data/number"), "read"));
-    assert_eq!(before.lacks(&places(&config)), expected);
+    let expected = Some((PathBuf::from("/srv/data/number"), Access::READ));
+    assert_eq!(lacks(&before, &places(&config)), expected);
     config.sources = vec![source("/nonesuch/number")];
-    let expected = Some((PathBuf::from("/nonesuch/number"), "read"));
-    assert_eq!(before.lacks(&places(&config)), expected);
-    assert_eq!(places(&config).lacks(&before), None, "everything is read");
+    let expected = Some((PathBuf::from("/nonesuch/number"), Access::READ));
+    assert_eq!(lacks(&before, &places(&config)), expected);
+    assert_eq!(lacks(&places(&config), &before), None, "everything is read");
     let mut config = root.config();
     config.textfile_output = Some(root.0.join("srv/data"));
-    let expected = Some((root.0.join("srv/data"), "write"));
-    assert_eq!(before.lacks(&places(&config)), expected);
+    let expected = Some((root.0.join("srv/data"), Access::REPLACE));
+    assert_eq!(lacks(&before, &places(&config)), expected);
     let before = places(&config);
     // Made later, below what is there.
     config.textfile_output = Some(root.0.join("srv/data/later"));
-    assert_eq!(before.lacks(&places(&config)), None);
-    assert_eq!(places(&config).lacks(&before), None);
+    assert_eq!(lacks(&before, &places(&config)), None);
+    assert_eq!(lacks(&places(&config), &before), None);
 }

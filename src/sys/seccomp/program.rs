@@ -70,7 +70,7 @@ pub(super) fn assemble(architecture: Architecture, calls: &[(u32, Rule)]) -> Vec
         step(RETURN, REFUSE),
         step(LOAD, NUMBER),
     ];
-    program.extend(search(&ranges(calls)));
+    search(&ranges(calls), &mut program);
     program
 }
 
@@ -96,66 +96,43 @@ fn ranges(calls: &[(u32, Rule)]) -> Vec<(u32, Rule)> {
 }
 
 /// Finds the range in which the number is.
-fn search(ranges: &[(u32, Rule)]) -> Vec<Instruction> {
+fn search(ranges: &[(u32, Rule)], program: &mut Vec<Instruction>) {
     let (low, high) = ranges.split_at(ranges.len() / 2);
     let Some((middle, rule)) = high.first() else {
-        return Vec::new();
+        return;
     };
     if low.is_empty() {
-        return verdict(*rule);
+        return verdict(*rule, program);
     }
-    let below = search(low);
-    let mut found = match u8::try_from(below.len()) {
-        Ok(length) => vec![jump(AT_LEAST, *middle, length, 0)],
-        // Further than a comparison can jump.
-        Err(_) => vec![
-            jump(AT_LEAST, *middle, 0, 1),
-            step(JUMP, u32::try_from(below.len()).unwrap_or(u32::MAX)),
-        ],
+    // In two steps, since a comparison alone cannot jump far.
+    program.push(jump(AT_LEAST, *middle, 0, 1));
+    let at = program.len();
+    program.push(step(JUMP, 0));
+    search(low, program);
+    let over = u32::try_from(program.len() - at - 1).unwrap_or(u32::MAX);
+    if let Some(jump) = program.get_mut(at) {
+        jump.value = over;
+    }
+    search(high, program);
+}
+
+fn verdict(rule: Rule, program: &mut Vec<Instruction>) {
+    let (argument, code, values, then, otherwise): (_, _, &[u32], u8, u8) = match &rule {
+        Rule::Pass => return program.push(step(RETURN, PASS)),
+        Rule::Refuse => return program.push(step(RETURN, REFUSE)),
+        Rule::Unknown => return program.push(step(RETURN, UNKNOWN)),
+        Rule::OneOf(argument, values) => (argument, EQUAL, values, 1, 0),
+        Rule::With(argument, bit) => (argument, ANY_BIT, std::slice::from_ref(bit), 1, 0),
+        Rule::Without(argument, bits) => (argument, ANY_BIT, std::slice::from_ref(bits), 0, 1),
     };
-    found.extend(below);
-    found.extend(search(high));
-    found
-}
-
-fn verdict(rule: Rule) -> Vec<Instruction> {
-    match rule {
-        Rule::Pass => vec![step(RETURN, PASS)],
-        Rule::Refuse => vec![step(RETURN, REFUSE)],
-        Rule::Unknown => vec![step(RETURN, UNKNOWN)],
-        Rule::OneOf(argument, values) => {
-            let mut found = vec![load_argument(argument)];
-            let mut left = values.len();
-            for value in values {
-                found.push(jump(
-                    EQUAL,
-                    *value,
-                    u8::try_from(left).unwrap_or(u8::MAX),
-                    0,
-                ));
-                left -= 1;
-            }
-            found.extend([step(RETURN, REFUSE), step(RETURN, PASS)]);
-            found
-        }
-        Rule::With(argument, bit) => vec![
-            load_argument(argument),
-            jump(ANY_BIT, bit, 1, 0),
-            step(RETURN, REFUSE),
-            step(RETURN, PASS),
-        ],
-        Rule::Without(argument, bits) => vec![
-            load_argument(argument),
-            jump(ANY_BIT, bits, 0, 1),
-            step(RETURN, REFUSE),
-            step(RETURN, PASS),
-        ],
-    }
-}
-
-fn load_argument(argument: u32) -> Instruction {
     let lower = if cfg!(target_endian = "big") { 4 } else { 0 };
-    step(LOAD, ARGUMENTS + argument * 8 + lower)
+    program.push(step(LOAD, ARGUMENTS + argument * 8 + lower));
+    for (at, value) in values.iter().enumerate() {
+        // Over the comparisons that are left.
+        let left = u8::try_from(values.len() - 1 - at).unwrap_or(u8::MAX);
+        program.push(jump(code, *value, left.saturating_add(then), otherwise));
+    }
+    program.extend([step(RETURN, REFUSE), step(RETURN, PASS)]);
 }
 
 fn step(code: u16, value: u32) -> Instruction {
