@@ -70,8 +70,12 @@ impl Wire {
     pub(crate) fn start(&self, program: &str, arguments: &[&str]) -> Process {
         let log = fs::File::create(self.path("log")).unwrap();
         let mut command = self.server.command(program);
+        command.args(arguments);
+        if program == "dnsmasq" {
+            // Several that start at once fail over the one that is usual.
+            command.arg(format!("--pid-file={}", self.path("dnsmasq.pid")));
+        }
         command
-            .args(arguments)
             .env("KEA_PIDFILE_DIR", &self.directory.0)
             .env("KEA_LOCKFILE_DIR", &self.directory.0)
             .stdin(Stdio::null())
