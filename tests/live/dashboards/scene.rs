@@ -137,12 +137,7 @@ fn begin_dnsmasq(wire: &Wire) -> Process {
     let file = wire.path("leases");
     let leases = format!("--dhcp-leasefile={file}");
     let flags = ["-k", "-C", &settings, &leases, "--no-ping", "--user=root"];
-    let alone = [
-        "--interface=s0,lo",
-        "--no-resolv",
-        "--no-hosts",
-        "--pid-file=",
-    ];
+    let alone = ["--interface=s0,lo", "--no-resolv", "--no-hosts"];
     let process = wire.start("dnsmasq", &[&flags[..], &alone].concat());
     wait_until("dnsmasq", || Path::new(&file).exists());
     process
