@@ -44,6 +44,13 @@ bless: ## write the golden files anew; review the difference as code
 bench: ## weir against node_exporter, ss and cat
 	$(CARGO) bench --locked
 
+# As long as it takes: an hour or so. `make soak SCRAPES=20000` takes a few minutes.
+SCRAPES ?= 1000000
+.PHONY: soak
+soak: ## a million scrapes (SCRAPES=N) while everything around them changes; needs root, prints what it cost
+	WEIR_TEST_REQUIRE_ALL=1 WEIR_SOAK_SCRAPES=$(SCRAPES) $(CARGO) test --release --locked --test live -- \
+		--exact soak::much_work_costs_nothing_that_stays --nocapture
+
 .PHONY: static
 static: ## one static binary for this machine's architecture
 	deploy/static/build.sh

@@ -24,9 +24,10 @@ mod prometheus;
 mod promql;
 mod promtool;
 mod running;
+mod sandbox;
 #[path = "../it/dashboards/promql.rs"]
 mod selectors;
-mod sandbox;
+mod soak;
 mod sockets;
 mod sources;
 mod support;

@@ -101,9 +101,7 @@ impl Passwords {
     /// Starts the thread. It ends when this is dropped.
     pub(super) fn start(&mut self) -> io::Result<()> {
         match self.theirs.take() {
-            Some(theirs) => {
-                threads::start("passwords", Box::new(move || work(&theirs))).map(drop)
-            }
+            Some(theirs) => threads::start("passwords", Box::new(move || work(&theirs))).map(drop),
             None => Ok(()),
         }
     }
