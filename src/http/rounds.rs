@@ -27,7 +27,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 const ROOM: usize = 8;
 
 /// What the bodies of answers not taken yet may hold together, in bytes; four times the longest if that is more.
-const BODY_BUDGET: usize = 512 << 10;
+const BODY_BUDGET: usize = 4 << 20;
 /// How long a new answer waits for that before the slowest readers are cut.
 const PATIENCE: Duration = Duration::from_millis(20);
 

@@ -28,9 +28,11 @@ use super::harness::within;
 const ATTACK: Duration = Duration::from_millis(500);
 /// How much memory an attack may cost: less than a megabyte.
 pub(super) const GROWTH_KIB: usize = 1_000_000 / 1024;
-/// Of pages longer than this, in bytes, the server may keep four for those who do not take them, and has one more on its way, which
-/// its source may hold twice.
+/// Pages longer than this, in bytes, do not fit into the kernel's buffers.
 const LONG_PAGE: usize = 128 << 10;
+/// What the server may keep of those for clients that do not take them, or four pages if that is more. One more is on its way,
+/// which its source may hold twice.
+const UNREAD: usize = 4 << 20;
 
 /// The time that an attack has, for its threads.
 #[derive(Clone, Copy)]
@@ -54,8 +56,11 @@ impl Clock {
 pub(super) fn survive(options: Options, attack: impl Fn(SocketAddr, Clock) + Sync) {
     let child = Child::spawn(options);
     let patience = options.read + options.write + Duration::from_secs(3);
-    let pages = if options.size > LONG_PAGE { 7 } else { 0 };
-    let growth_kib = GROWTH_KIB + pages * options.size / 1024;
+    let pages = match options.size {
+        ..LONG_PAGE => 0,
+        size => UNREAD.max(4 * size) + 3 * size,
+    };
+    let growth_kib = GROWTH_KIB + pages / 1024;
     survived_by(&child, patience, growth_kib, attack);
     child.stop();
 }
