@@ -44,7 +44,7 @@ bless: ## write the golden files anew; review the difference as code
 bench: ## weir against node_exporter, ss and cat
 	$(CARGO) bench --locked
 
-# As long as it takes: an hour or so. `make soak SCRAPES=20000` takes a few minutes.
+# Some three hours; `make soak SCRAPES=10000` takes a minute or two.
 SCRAPES ?= 1000000
 .PHONY: soak
 soak: ## a million scrapes (SCRAPES=N) while everything around them changes; needs root, prints what it cost

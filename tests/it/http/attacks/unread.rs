@@ -67,23 +67,6 @@ fn clients_that_never_read_and_come_again() {
     });
 }
 
-/// Of pages a little longer than the kernel's buffers, so many that each wait for their readers would
-/// add up to seconds.
-#[test]
-fn a_crowd_that_never_reads_pages_of_its_own() {
-    let ordinary = Options {
-        size: 300_000,
-        ..LARGE
-    };
-    survive(ordinary, |address, clock| {
-        let mut held = askers(address, 250);
-        while clock.runs() {
-            held.drain(..50.min(held.len()));
-            held.extend(askers(address, 50));
-        }
-    });
-}
-
 #[test]
 fn clients_that_read_a_byte_now_and_then() {
     survive(LARGE, |address, clock: Clock| {
