@@ -45,6 +45,13 @@ bless: ## write the golden files anew; review the difference as code
 bench: ## weir against node_exporter, ss and cat
 	$(CARGO) bench --locked
 
+# Some three hours; `make soak SCRAPES=10000` takes a minute or two.
+SCRAPES ?= 1000000
+.PHONY: soak
+soak: ## a million scrapes (SCRAPES=N) while everything around them changes; needs root, prints what it cost
+	WEIR_TEST_REQUIRE_ALL=1 WEIR_SOAK_SCRAPES=$(SCRAPES) $(CARGO) test --release --locked --test live -- \
+		--exact soak::much_work_costs_nothing_that_stays --nocapture
+
 .PHONY: static
 static: ## one static binary for this machine's architecture; FEATURES=tls for one with TLS
 	FEATURES="$(FEATURES)" deploy/static/build.sh

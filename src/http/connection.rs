@@ -32,7 +32,8 @@ const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 128 << 10;
 /// How long a request may wait for its password to be checked. On a router each check takes a second.
 const CHECK: Duration = Duration::from_secs(30);
-/// TLS input is read in pieces of at least this many bytes, however little room is left for the head.
+/// A head is read in pieces of so many bytes, so that of a client that does not wait for answers no more than one is kept;
+/// TLS input in pieces of at least as many, however little room is left for the head.
 const PIECE: usize = 2048;
 /// How many times the write timeout an answer may take altogether, however steadily it is read.
 const SLOWEST: u32 = 6;
@@ -213,6 +214,11 @@ impl Connection {
         }
     }
 
+    /// How much memory what was read and not answered yet takes, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.input.capacity()
+    }
+
     /// The body that it keeps alive, and how slowly it takes it: nanoseconds for each KiB so far.
     pub(super) fn held(&self, now: Instant) -> Option<(&Rc<Vec<u8>>, u128)> {
         match &self.state {
@@ -248,7 +254,7 @@ impl Connection {
     /// Does what the socket is ready for.
     pub(super) fn step(&mut self, step: &mut Step<'_>) -> Next {
         match self.state {
-            State::Head => self.read(step),
+            State::Head => self.read_pieces(step),
             State::Ready(_) | State::Check(..) => Next::Wait,
             State::Write(_) => self.write(step),
             State::Linger { .. } => self.drop_input(step),
@@ -301,6 +307,19 @@ impl Connection {
         self.deadline = now + patience;
     }
 
+    /// Reads until there is a head, or nothing more: a large one, too, is read in one go, before a newcomer can push it out.
+    fn read_pieces(&mut self, step: &mut Step<'_>) -> Next {
+        loop {
+            let before = self.input.len();
+            let next = self.read(step);
+            let is_head = matches!(self.state, State::Head) && self.session.is_none();
+            let is_full = self.input.len() == before + PIECE;
+            if next != Next::Wait || !is_head || !is_full {
+                return next;
+            }
+        }
+    }
+
     fn read(&mut self, step: &mut Step<'_>) -> Next {
         let before = self.input.len();
         let first = before == 0;
@@ -346,7 +365,7 @@ impl Connection {
     fn hear(&mut self, step: &mut Step<'_>) -> Heard {
         let room = step.rules.max_header_bytes.saturating_sub(self.input.len());
         let Some(session) = &mut self.session else {
-            let Some(space) = step.scratch.get_mut(..room) else {
+            let Some(space) = step.scratch.get_mut(..room.min(PIECE)) else {
                 return Heard::End;
             };
             return match rustix::net::recv(&self.socket, space, RecvFlags::empty()) {
@@ -384,7 +403,7 @@ impl Connection {
             Head::Partial => Next::Wait,
             Head::Complete(request, length) => {
                 // What is left is the next request of a client that does not wait for answers.
-                self.input.drain(..length.min(self.input.len()));
+                self.input = self.input.split_off(length.min(self.input.len()));
                 self.enter(State::Ready(request), step.now, Duration::ZERO);
                 Next::Ready
             }

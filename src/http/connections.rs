@@ -33,6 +33,8 @@ use super::rounds::MAX_READY;
 
 /// How long requests are handed out without a look at the other connections.
 const ROUND: Duration = Duration::from_millis(10);
+/// What was read of heads may take so much memory together, in bytes; four times the longest allowed if that is more.
+const HEAD_BUDGET: usize = 256 << 10;
 /// Lingering clients' input is dropped in pieces of at least this many bytes.
 const SCRATCH: usize = 16 << 10;
 
@@ -325,12 +327,17 @@ impl Server {
                 Verdict::Refuse(answer) => next = connection.turn_away(&answer, &mut step),
             }
         }
+        let keeps = connection.kept() > 0;
         match next {
             Next::Wait => {}
             Next::Ready => self.ready.push_back(id),
             Next::Close => {
                 self.connections.remove(index);
             }
+        }
+        if keeps {
+            let budget = HEAD_BUDGET.max(4 * self.rules.max_header_bytes);
+            self.stats.evicted += room::cut_longest(&mut self.connections, budget);
         }
     }
 

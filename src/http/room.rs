@@ -50,6 +50,28 @@ pub(super) fn evict(connections: &mut Vec<Connection>, now: Instant) -> bool {
     least.is_some()
 }
 
+/// Cuts connections until what was read of heads fits into `goal` bytes: those with the longest first, which an honest client
+/// sends whole. Says how many. Those whose request is ready stay, and keep less than a piece each.
+pub(super) fn cut_longest(connections: &mut Vec<Connection>, goal: usize) -> u64 {
+    let mut kept: usize = connections.iter().map(Connection::kept).sum();
+    let mut cut = 0;
+    while kept > goal {
+        let longest = connections
+            .iter()
+            .enumerate()
+            .filter(|(_, connection)| connection.kept() > 0 && connection.worth().is_some())
+            .map(|(index, connection)| (connection.kept(), index))
+            .max();
+        let Some((length, index)) = longest else {
+            break;
+        };
+        connections.remove(index);
+        kept = kept.saturating_sub(length);
+        cut += 1;
+    }
+    cut
+}
+
 /// What the bodies of all answers not taken yet hold together, in bytes; a body counts once, however many read it. And
 /// the length of the longest.
 pub(super) fn held(connections: &[Connection], now: Instant) -> (usize, usize) {

@@ -27,6 +27,7 @@ mod running;
 mod sandbox;
 #[path = "../it/dashboards/promql.rs"]
 mod selectors;
+mod soak;
 mod sockets;
 mod sources;
 mod support;

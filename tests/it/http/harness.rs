@@ -227,7 +227,8 @@ pub(crate) struct Child {
 pub(crate) struct Footprint {
     pub(crate) threads: usize,
     pub(crate) descriptors: usize,
-    pub(crate) resident_kib: usize,
+    /// Without the pages of the program's own file, which come in as its parts are first used.
+    pub(crate) own_kib: usize,
 }
 
 impl Child {
@@ -293,7 +294,7 @@ impl Child {
         Footprint {
             threads: field("Threads:"),
             descriptors: descriptors.expect("the server lives").count(),
-            resident_kib: field("VmRSS:"),
+            own_kib: field("RssAnon:"),
         }
     }
 

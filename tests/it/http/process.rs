@@ -11,6 +11,7 @@ use rustix::process::Resource;
 use rustix::process::Rlimit;
 use rustix::process::Signal;
 
+use super::attacks::GROWTH_KIB;
 use super::attacks::crowd;
 use super::attacks::scrape;
 use super::attacks::survived_by;
@@ -99,7 +100,7 @@ fn unknown_collectors_are_named() {
 #[test]
 fn clients_that_never_read_cost_it_no_memory() {
     let child = started();
-    survived_by(&child, PATIENCE, |address, clock| {
+    survived_by(&child, PATIENCE, GROWTH_KIB, |address, clock| {
         let held = crowd(address, 300, REQUEST);
         clock.wait();
         drop(held);
@@ -111,7 +112,7 @@ fn unfinished_heads_cost_it_no_memory() {
     let child = started();
     let mut head = b"GET / HTTP/1.1\r\nX: ".to_vec();
     head.resize(8000, b'a');
-    survived_by(&child, PATIENCE, |address, clock| {
+    survived_by(&child, PATIENCE, GROWTH_KIB, |address, clock| {
         let held = crowd(address, 600, &head);
         clock.wait();
         drop(held);
@@ -128,7 +129,7 @@ fn it_serves_with_few_descriptors_left() {
         maximum: Some(limit),
     };
     rustix::process::prlimit(Some(child.pid()), Resource::Nofile, limit).expect("lowered");
-    survived_by(&child, PATIENCE, |address, clock| {
+    survived_by(&child, PATIENCE, GROWTH_KIB, |address, clock| {
         while clock.runs() {
             drop(crowd(address, 200, b"GET /"));
         }

@@ -66,6 +66,19 @@ fn idle_keep_alive_and_upgrades_held() {
     });
 }
 
+/// As many as there may be, each as long as a head may be but for its end, and as many that pipeline as much behind a request.
+#[test]
+fn long_heads_held() {
+    survive(Options::default(), |address, clock| {
+        let mut head = b"GET / HTTP/1.1\r\nX: ".to_vec();
+        head.resize(8000, b'a');
+        let behind = [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", &head[..]].concat();
+        let held = (crowd(address, 400, &head), crowd(address, 400, &behind));
+        clock.wait();
+        drop(held);
+    });
+}
+
 #[test]
 fn bodies_announced_and_held() {
     survive(Options::default(), |address, clock| {
@@ -77,6 +90,9 @@ fn bodies_announced_and_held() {
             held.extend(crowd(address, 50, announce(length).as_bytes()));
         }
         held.extend(crowd(address, 500, announce(2000).as_bytes()));
+        let waiting =
+            "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\nhalf";
+        held.extend(crowd(address, 50, waiting.as_bytes()));
         for _ in 0..50 {
             held.extend(crowd(address, 10, announce(8 << 30).as_bytes()));
         }
