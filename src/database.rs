@@ -26,8 +26,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(4);
 const STEPS: i32 = 10_000;
 
 /// Asks a database, and hands over each row with its number, counted from 1. `begin` is given the names of the columns, and
-/// gives who takes the rows, of which there are at most `limit`. At `end`, [`LONGEST`] from now at
-/// most, the query is given up.
+/// gives who takes the rows, of which there are at most `limit`. The query is given up at `end`, four seconds from now at most.
 ///
 /// # Errors
 /// When the database cannot be opened, the query is none or takes too long, or in the words of `begin` and the taker; with the
