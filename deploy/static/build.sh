@@ -207,10 +207,10 @@ pack() {
     rm -rf "$target_dir/static/pack"
     mkdir -p "$dist" "$target_dir/static/pack/$name"
     cp "$1" "$target_dir/static/pack/$name/weir"
-    cp README.md LICENSE "$target_dir/static/pack/$name/"
+    cp README.md SECURITY.md CHANGELOG.md LICENSE "$target_dir/static/pack/$name/"
     mkdir "$target_dir/static/pack/$name/deploy" "$target_dir/static/pack/$name/docs"
-    cp docs/*.md "$target_dir/static/pack/$name/docs/"
-    cp -R deploy/weir.yml deploy/systemd deploy/openwrt deploy/prometheus deploy/man deploy/completions "$target_dir/static/pack/$name/deploy/"
+    cp docs/*.md docs/page.png "$target_dir/static/pack/$name/docs/"
+    cp -R deploy/weir.yml deploy/systemd deploy/openwrt deploy/prometheus deploy/man deploy/completions deploy/kubernetes "$target_dir/static/pack/$name/deploy/"
     if [ -d deploy/grafana ]; then cp -R deploy/grafana "$target_dir/static/pack/$name/deploy/"; fi
     # Whatever the builder's umask: the same modes everywhere.
     find "$target_dir/static/pack/$name" -type f -exec chmod 644 '{}' +
