@@ -369,6 +369,17 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
 }
 
 impl Config {
+    /// The SQLite databases that are asked, below the root: of leases and of sources.
+    pub fn databases(&self) -> impl Iterator<Item = &std::path::Path> {
+        let leases = self.dhcp.servers.iter();
+        let leases = leases.filter(|server| server.format == Some(dhcp::Format::Sqlite));
+        let leases = leases.flat_map(|server| server.leases.iter().map(PathBuf::as_path));
+        let sources = self.sources.iter();
+        let sources =
+            sources.filter(|source| matches!(source.format, sources::Format::Sqlite { .. }));
+        leases.chain(sources.map(|source| source.file.path.as_path()))
+    }
+
     /// What the walk over the sockets is to count of peers: nothing unless a collector wants it.
     #[must_use]
     pub fn peers(&self) -> Option<&Connections> {

@@ -51,3 +51,4 @@ pub mod tc;
 pub mod textfile;
 pub mod threads;
 pub mod view;
+pub mod wait;

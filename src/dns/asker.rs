@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
 
 use super::Reason;
 use super::flight::Flight;
@@ -236,8 +235,7 @@ impl Asker {
             .collect();
         // One that is rounded down would come back a moment too early, again and again.
         let limit = limit.saturating_add(Duration::from_micros(100));
-        let limit = Timespec::try_from(limit).ok();
-        match rustix::event::poll(&mut sockets, limit.as_ref()) {
+        match crate::wait::poll(&mut sockets, Some(limit)) {
             Ok(_) => {}
             // What cannot be polled for want of memory is not polled without end either.
             Err(rustix::io::Errno::INTR) => return Vec::new(),

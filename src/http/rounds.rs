@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
@@ -106,14 +105,14 @@ impl Server {
             polled.push(PollFd::new(&listener.socket, PollFlags::IN));
             who.push(Event::Listener(index));
         }
-        match rustix::event::poll(&mut polled, Some(&timespec(wait))) {
+        match crate::wait::poll(&mut polled, Some(wait)) {
             Ok(_) => {}
             Err(Errno::INTR) => return Vec::new(),
             // EINVAL: there are more of them than the descriptor limit, which was lowered meanwhile. ENOMEM.
             Err(_) => {
                 drop(polled);
                 self.make_room();
-                let _ = rustix::event::poll(&mut [], Some(&timespec(PAUSE)));
+                std::thread::sleep(PAUSE);
                 return Vec::new();
             }
         }
@@ -246,13 +245,4 @@ enum Event {
     Wake(usize),
     /// Of a password that has been checked.
     Checked,
-}
-
-/// An hour at most: the caller comes back anyway, and that fits the narrowest time type.
-fn timespec(duration: Duration) -> Timespec {
-    let duration = duration.min(Duration::from_secs(3600));
-    Timespec {
-        tv_sec: duration.as_secs() as _,
-        tv_nsec: duration.subsec_nanos() as _,
-    }
 }

@@ -7,7 +7,6 @@ use rustix::thread::CapabilitySets;
 use crate::config::Config;
 use crate::config::Listen;
 use crate::config::Netns;
-use crate::config::sources::Format;
 
 /// Those that any feature needs, by name.
 const NAMES: [(CapabilitySet, &str); 8] = [
@@ -49,11 +48,7 @@ pub(super) fn wanted(config: &Config, permitted: CapabilitySet) -> CapabilitySet
         // The directory may be another user's.
         wanted |= CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER;
     }
-    if config
-        .sources
-        .iter()
-        .any(|source| matches!(source.format, Format::Sqlite { .. }))
-    {
+    if config.databases().next().is_some() {
         // Whoever opens a database first makes files beside it, and gives them to its owner.
         wanted |= CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER | CapabilitySet::CHOWN;
     }

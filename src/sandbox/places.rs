@@ -12,7 +12,6 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::config::Listen;
-use crate::config::sources::Format;
 use crate::files::Mounts;
 use crate::files::regular;
 use crate::leases;
@@ -112,9 +111,8 @@ impl Places {
                 self.writes(directory.to_path_buf(), Access::REMOVE);
             }
         }
-        for source in &config.sources {
-            if matches!(source.format, Format::Sqlite { .. })
-                && let Some(file) = mounts.resolve(root, &source.file.path)
+        for database in config.databases() {
+            if let Some(file) = mounts.resolve(root, database)
                 && let Some(directory) = file.parent()
             {
                 // Its journal and its shared memory.

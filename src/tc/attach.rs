@@ -30,7 +30,6 @@ use std::time::Duration;
 
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
-use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
@@ -259,12 +258,7 @@ fn wait(stop: &UnixStream, also: Option<&dyn AsFd>, limit: Option<Duration>) -> 
     let mut polled = vec![PollFd::new(stop, PollFlags::IN)];
     let also = also.map(AsFd::as_fd);
     polled.extend(also.as_ref().map(|also| PollFd::new(also, PollFlags::IN)));
-    let limit = limit.map(|limit| Timespec {
-        // As wide as the machine has them; a limit is a minute at most.
-        tv_sec: limit.as_secs() as _,
-        tv_nsec: limit.subsec_nanos() as _,
-    });
-    match rustix::event::poll(&mut polled, limit.as_ref()) {
+    match crate::wait::poll(&mut polled, limit) {
         Ok(_) => polled
             .first()
             .is_some_and(|stop| !stop.revents().is_empty()),

@@ -60,6 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "parse",
             "rfc3339",
             "threads",
+            "wait",
         ],
     ),
     (
@@ -109,7 +110,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What is asked of whom is configured; resolv.conf is a file, and a probe is what asks.
     (
         "dns",
-        &["config", "files", "parse", "probes", "seldom", "threads"],
+        &[
+            "config", "files", "parse", "probes", "seldom", "threads", "wait",
+        ],
     ),
     // The source that was asked for comes from the configuration, and so does who is counted.
     (
@@ -141,6 +144,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "rtnetlink",
             "sys",
             "threads",
+            "wait",
         ],
     ),
     ("probes", &["files", "log", "parse", "sys", "threads"]),
@@ -148,7 +152,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("instruments", &["metric", "parse"]),
     // /proc/self below the root that was asked for.
     ("process", &["files", "metric", "parse"]),
-    ("files", &["parse"]),
+    ("files", &["parse", "wait"]),
     ("log", &["config", "rfc3339"]),
     ("textfile", &["config"]),
     ("metric", &[]),
@@ -160,6 +164,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seldom", &[]),
     ("sys", &[]),
     ("threads", &[]),
+    ("wait", &[]),
     // It reads what was scraped, and the history that the ticks keep; JSON has its numbers as the text format has.
     ("view", &["exposition", "metric", "rfc3339", "sampler"]),
 ];

@@ -51,7 +51,7 @@ fn source(path: &str) -> crate::config::sources::Source {
             path: PathBuf::from(path),
             labels: Vec::new(),
         },
-        format: Format::Number,
+        format: crate::config::sources::Format::Number,
         metric: "x".to_string(),
         place: crate::config::node::Place { line: 1, column: 1 },
         help: String::new(),
