@@ -132,6 +132,7 @@ pub(crate) fn guarded(
         let mut server = Server::bind(&settings).expect("a free port");
         if let Some(path) = web_config {
             server.guard_with(Guard::open(&path).expect("a sound file"));
+            server.start_guard().expect("a thread");
         }
         server.wake_on(reader.into());
         let address = server.addresses().first().cloned();
