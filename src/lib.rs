@@ -51,4 +51,3 @@ pub mod tc;
 pub mod textfile;
 pub mod threads;
 pub mod view;
-pub mod wait;

@@ -4,7 +4,6 @@
 //! is no family. CPU time from the kernel's clock for it, which is finer than the ticks of /proc/self/stat; all fields of
 //! that file would be 16 kB of program.
 
-use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
@@ -19,6 +18,8 @@ use crate::metric::Desc;
 use crate::metric::NO_LABELS;
 use crate::parse::ParseError;
 use crate::parse::float;
+use crate::sys::clock::Whose;
+use crate::sys::clock::processor_time;
 
 /// The wall clock was set when it moved by more than this against the monotonic one, in seconds.
 const CLOCK_STEP: f64 = 1.0;
@@ -122,12 +123,8 @@ fn batch_process(batch: &mut Batch, files: &Files, start: f64) -> Result<(), Fil
             .map_err(|_| ParseError::new(1, "statm", "the fields of proc_pid_statm(5)", bytes))
     })?;
     let Some(memory) = memory else { return Ok(()) };
-    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    batch.push(
-        &CPU_SECONDS,
-        NO_LABELS,
-        Duration::try_from(cpu).unwrap_or_default().as_secs_f64(),
-    );
+    let cpu = processor_time(Whose::Process);
+    batch.push(&CPU_SECONDS, NO_LABELS, cpu.as_secs_f64());
     if let Some(descriptors) = files.proc_entries("self/fd")? {
         // One of them is the directory being read.
         batch.push(

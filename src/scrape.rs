@@ -90,19 +90,61 @@ static LEFT_OUT: Desc = Desc::gauge(
 /// The enabled collectors and what they share.
 pub struct Engine {
     config: Config,
+    shared: Shared,
+    collectors: Vec<Active>,
+    /// Where others than the own namespace are measured.
+    namespaces: Option<Namespaces>,
+    batch: Batch,
+    /// What runs for the page, while somebody looks at it.
+    looking: Option<Looking>,
+}
+
+/// What the collectors share.
+struct Shared {
     files: Files,
     sockets: Sockets,
     links: Links,
     leases: Leases,
-    collectors: Vec<Active>,
-    /// Where others than the own namespace are measured.
-    namespaces: Option<Namespaces>,
     /// One for all namespaces: its thread stays in the own one.
     reverse: Option<io::Result<ReverseNames>>,
     hosts: Hosts,
-    batch: Batch,
-    /// What runs for the page, while somebody looks at it.
-    looking: Option<Looking>,
+}
+
+impl Shared {
+    /// What is asked of the kernel once is asked anew from here on.
+    fn begin(&mut self) {
+        self.sockets.begin();
+        self.links.begin();
+    }
+
+    /// Runs a collector, and says what is to be told of it beside its families.
+    fn run<'a>(
+        &mut self,
+        active: &'a mut Active,
+        config: &Config,
+        sampler: &Sampler,
+        batch: &mut Batch,
+    ) -> Health<'a> {
+        let mut context = Context {
+            files: &self.files,
+            sampler,
+            sockets: &mut self.sockets,
+            links: &mut self.links,
+            hosts: &self.hosts,
+            reverse: self.reverse.as_ref(),
+            leases: &mut self.leases,
+            source: None,
+            left_out: None,
+            verdict: None,
+        };
+        active.run(config, &mut context, batch);
+        Health {
+            spec: active.spec,
+            outcome: active.outcome.as_ref(),
+            source: context.source,
+            left_out: context.left_out,
+        }
+    }
 }
 
 /// Which families a page has.
@@ -129,14 +171,16 @@ impl Engine {
         let sockets = Sockets::new(config.sockets_source, config.peers());
         Self {
             config: config.clone(),
-            files,
-            sockets,
-            links: Links::default(),
-            leases: Leases::new(config),
+            shared: Shared {
+                files,
+                sockets,
+                links: Links::default(),
+                leases: Leases::new(config),
+                reverse: reverse_names(config),
+                hosts: Hosts::default(),
+            },
             collectors,
             namespaces: Namespaces::wanted(config),
-            reverse: reverse_names(config),
-            hosts: Hosts::default(),
             batch: Batch::default(),
             looking: None,
         }
@@ -158,18 +202,18 @@ impl Engine {
             .collect();
         // What the listeners and peers of the connections are remembered in is the sockets'.
         if config.sockets_source != self.config.sockets_source || touched(connections::SPEC.name) {
-            self.sockets = Sockets::new(config.sockets_source, config.peers());
+            self.shared.sockets = Sockets::new(config.sockets_source, config.peers());
         }
         if PER_NAMESPACE.iter().any(|spec| touched(spec.name)) {
             self.namespaces = Namespaces::wanted(config);
         }
-        self.leases.reload(config);
+        self.shared.leases.reload(config);
         self.looking = None;
         if config.connections.hostnames == Hostnames::Off {
-            self.hosts = Hosts::default();
+            self.shared.hosts = Hosts::default();
         }
         if asked_for_names(config) != asked_for_names(&self.config) {
-            self.reverse = reverse_names(config);
+            self.shared.reverse = reverse_names(config);
         }
         self.config = config.clone();
     }
@@ -177,23 +221,25 @@ impl Engine {
     /// The roots that the collectors read.
     #[must_use]
     pub fn files(&self) -> &Files {
-        &self.files
+        &self.shared.files
     }
 
     /// What the DHCP servers' files held when they were last looked at.
     #[must_use]
     pub fn leases(&self) -> &Leases {
-        &self.leases
+        &self.shared.leases
     }
 
     /// Looks at what changes between scrapes.
     pub fn tick(&mut self) {
         // As a collector's: a bug there must not end the program.
-        let ran = catch_unwind(AssertUnwindSafe(|| self.leases.tick(&self.files)));
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            self.shared.leases.tick(&self.shared.files);
+        }));
         if let Err(payload) = ran {
             let said = panic_message(payload.as_ref());
             log::error!(err = said; "leases not looked at");
-            self.leases = Leases::new(&self.config);
+            self.shared.leases = Leases::new(&self.config);
         }
     }
 
@@ -256,8 +302,7 @@ impl Engine {
         sampler: &Sampler,
     ) -> (&mut Batch, &Files) {
         self.batch.clear();
-        self.sockets.begin();
-        self.links.begin();
+        self.shared.begin();
         let runs = |spec: &Spec| {
             let empty = families == Families::BesideNodeExporter && !has_families_of_ours(spec);
             selected(spec.name) && !empty
@@ -268,9 +313,9 @@ impl Engine {
         let mut namespaces = self.namespaces.as_mut().filter(|_| any);
         let found = namespaces
             .as_mut()
-            .map(|others| others.discover(&self.files));
+            .map(|others| others.discover(&self.shared.files));
         if self.config.connections.hostnames != Hostnames::Off && runs(&connections::SPEC) {
-            self.hosts.refresh(&self.files);
+            self.shared.hosts.refresh(&self.shared.files);
         }
         let mut health = Vec::with_capacity(self.collectors.len());
         for active in &mut self.collectors {
@@ -278,35 +323,18 @@ impl Engine {
                 if let Some(found) = found.as_ref().filter(|_| active.spec.per_namespace()) {
                     self.batch.begin_scope(namespaces::LABEL, &found.own);
                 }
-                let mut context = Context {
-                    files: &self.files,
-                    sampler,
-                    sockets: &mut self.sockets,
-                    links: &mut self.links,
-                    hosts: &self.hosts,
-                    reverse: self.reverse.as_ref(),
-                    leases: &mut self.leases,
-                    source: None,
-                    left_out: None,
-                    verdict: None,
-                };
-                active.run(&self.config, &mut context, &mut self.batch);
-                health.push(Health {
-                    spec: active.spec,
-                    outcome: active.outcome.as_ref(),
-                    source: context.source,
-                    left_out: context.left_out,
-                });
+                let batch = &mut self.batch;
+                health.push(self.shared.run(active, &self.config, sampler, batch));
                 self.batch.end_scope();
             }
         }
         if let Some((namespaces, found)) = namespaces.take().zip(found) {
             let begun = Begun {
                 config: &self.config,
-                files: &self.files,
-                own: &self.sockets,
-                hosts: &self.hosts,
-                reverse: self.reverse.as_ref(),
+                files: &self.shared.files,
+                own: &self.shared.sockets,
+                hosts: &self.shared.hosts,
+                reverse: self.shared.reverse.as_ref(),
             };
             measure_others(namespaces, &begun, &found, &mut health, &mut self.batch);
         }
@@ -317,7 +345,7 @@ impl Engine {
         for own in health {
             own.write(families, &mut self.batch);
         }
-        (&mut self.batch, &self.files)
+        (&mut self.batch, &self.shared.files)
     }
 
     /// Whether all of these are names of enabled collectors.

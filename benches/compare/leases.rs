@@ -8,8 +8,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::time::ClockId;
-use rustix::time::clock_gettime;
 use weir::config::Config;
 use weir::config::dhcp::Format;
 use weir::config::dhcp::Pool;
@@ -17,6 +15,8 @@ use weir::config::dhcp::Range;
 use weir::config::dhcp::Server;
 use weir::files::Files;
 use weir::leases::Leases;
+use weir::sys::clock::Whose;
+use weir::sys::clock::processor_time;
 
 use crate::report::Goals;
 
@@ -109,8 +109,7 @@ fn milliseconds(format: Format) -> io::Result<(f64, f64)> {
 
 /// The time that this process has been charged so far, in milliseconds: a busy machine does not lengthen it much.
 fn charged() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::try_from(time).unwrap_or_default().as_secs_f64() * 1000.0
+    processor_time(Whose::Process).as_secs_f64() * 1000.0
 }
 
 fn text(format: Format) -> String {

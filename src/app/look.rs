@@ -6,13 +6,12 @@ use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
-use rustix::time::ClockId;
-use rustix::time::clock_gettime;
-
 use crate::cli;
 use crate::http::Page;
 use crate::metric::Batch;
 use crate::scrape::Outcome;
+use crate::sys::clock::Whose;
+use crate::sys::clock::processor_time;
 use crate::view;
 use crate::view::About;
 use crate::view::Run;
@@ -65,7 +64,7 @@ impl App {
     }
 
     fn look_anew(&mut self, now: Instant, before: Option<Seen>) -> Seen {
-        let begun = processor();
+        let begun = processor_time(Whose::Thread);
         let (mut batch, last) = match before {
             Some(seen) => (seen.batch, seen.good_for),
             None => (Batch::default(), LEAST),
@@ -94,7 +93,7 @@ impl App {
             bridges: self.engine.bridges(),
         };
         let (html, json) = View::new(about, &batch, &self.sampler).render();
-        let cost = processor().saturating_sub(begun);
+        let cost = processor_time(Whose::Thread).saturating_sub(begun);
         Seen {
             html: Rc::new(html),
             json: Rc::new(json),
@@ -117,10 +116,4 @@ impl Seen {
     pub(super) fn json(&self) -> Rc<Vec<u8>> {
         Rc::clone(&self.json)
     }
-}
-
-/// The time that this thread has had of a processor.
-fn processor() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
 }

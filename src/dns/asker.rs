@@ -235,7 +235,7 @@ impl Asker {
             .collect();
         // One that is rounded down would come back a moment too early, again and again.
         let limit = limit.saturating_add(Duration::from_micros(100));
-        match crate::wait::poll(&mut sockets, Some(limit)) {
+        match crate::sys::poll(&mut sockets, Some(limit)) {
             Ok(_) => {}
             // What cannot be polled for want of memory is not polled without end either.
             Err(rustix::io::Errno::INTR) => return Vec::new(),

@@ -48,7 +48,7 @@ pub fn read(path: &Path, limit: usize, patience: Duration) -> Result<Vec<u8>, Fi
         let rest = end.saturating_duration_since(Instant::now());
         let mut wait = [PollFd::new(&file, PollFlags::IN)];
         // Until the first writer has come, the kernel tells nothing, not even that there is none.
-        let ready = match crate::wait::poll(&mut wait, Some(rest)) {
+        let ready = match crate::sys::poll(&mut wait, Some(rest)) {
             Ok(ready) => ready > 0 && !rest.is_zero(),
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(io(errno)),

@@ -25,6 +25,7 @@ use crate::config::web::RateLimit;
 use crate::config::web::Web;
 
 use super::Answer;
+use super::GuardStats;
 use super::Request;
 use super::head::Secret;
 use super::tls;
@@ -59,23 +60,6 @@ impl fmt::Display for GuardError {
 }
 
 impl std::error::Error for GuardError {}
-
-/// What the guard counted, and what became of its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuardStats {
-    /// Whether the files were sound when they were last read.
-    pub successful: bool,
-    /// When they were last read and sound.
-    pub last_success: SystemTime,
-    /// Requests without a name and password that are known.
-    pub unauthorized: u64,
-    /// Requests above the limit.
-    pub limited: u64,
-    /// Requests that came while too many passwords waited to be checked.
-    pub busy: u64,
-    /// Whether there is TLS.
-    pub tls: bool,
-}
 
 /// What is to be done with a request.
 pub(super) enum Verdict {

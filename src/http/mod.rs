@@ -9,6 +9,7 @@
 
 use std::rc::Rc;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use crate::config::Listen;
 
@@ -36,11 +37,27 @@ pub use connections::Server;
 pub use connections::Stats;
 pub use guard::Guard;
 pub use guard::GuardError;
-pub use guard::GuardStats;
 pub use head::Request;
 pub use health::Health;
 pub use listeners::BindError;
 pub use selection::Selection;
+
+/// What the guard counted, and what became of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardStats {
+    /// Whether the files were sound when they were last read.
+    pub successful: bool,
+    /// When they were last read and sound.
+    pub last_success: SystemTime,
+    /// Requests without a name and password that are known.
+    pub unauthorized: u64,
+    /// Requests above the limit.
+    pub limited: u64,
+    /// Requests that came while too many passwords waited to be checked.
+    pub busy: u64,
+    /// Whether there is TLS.
+    pub tls: bool,
+}
 
 /// What the command line says about serving.
 #[derive(Clone, Debug)]

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
-use std::time::SystemTime;
 
 use rustix::io::Errno;
 
 use super::Answer;
+use super::GuardStats;
 use super::Request;
 use super::connection::Heard;
 
@@ -38,23 +38,6 @@ impl fmt::Display for GuardError {
 }
 
 impl std::error::Error for GuardError {}
-
-/// What a guard would have counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuardStats {
-    /// Whether the files were sound when they were last read.
-    pub successful: bool,
-    /// When they were last read and sound.
-    pub last_success: SystemTime,
-    /// Requests without a name and password that are known.
-    pub unauthorized: u64,
-    /// Requests above the limit.
-    pub limited: u64,
-    /// Requests that came while too many passwords waited to be checked.
-    pub busy: u64,
-    /// Whether there is TLS.
-    pub tls: bool,
-}
 
 /// What is to be done with a request.
 #[expect(dead_code, reason = "there is nobody to say it")]

@@ -105,7 +105,7 @@ impl Server {
             polled.push(PollFd::new(&listener.socket, PollFlags::IN));
             who.push(Event::Listener(index));
         }
-        match crate::wait::poll(&mut polled, Some(wait)) {
+        match crate::sys::poll(&mut polled, Some(wait)) {
             Ok(_) => {}
             Err(Errno::INTR) => return Vec::new(),
             // EINVAL: there are more of them than the descriptor limit, which was lowered meanwhile. ENOMEM.

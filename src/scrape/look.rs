@@ -4,7 +4,6 @@
 //! while somebody looks, and with `--companion` what node_exporter has. Walks for /metrics meanwhile count no peers.
 
 use crate::collectors::ALL;
-use crate::collectors::Context;
 use crate::collectors::Spec;
 use crate::collectors::connections;
 use crate::config::Config;
@@ -16,7 +15,6 @@ use crate::sockets::peers::Peers;
 
 use super::Active;
 use super::Engine;
-use super::Health;
 use super::Outcome;
 
 /// What is kept from one look to the next while somebody looks.
@@ -56,43 +54,24 @@ impl Engine {
             .take()
             .unwrap_or_else(|| Looking::new(&self.config, names, &self.collectors));
         batch.clear();
-        self.sockets.begin();
-        self.links.begin();
+        self.shared.begin();
         let lent = looking.peers.is_some();
         if lent {
-            looking.peers = self.sockets.count(looking.peers.take());
+            looking.peers = self.shared.sockets.count(looking.peers.take());
         }
         if self.config.connections.hostnames != Hostnames::Off {
-            self.hosts.refresh(&self.files);
+            self.shared.hosts.refresh(&self.shared.files);
         }
         let mut health = Vec::new();
         let all = self.collectors.iter_mut().chain(&mut looking.beside);
         for active in all.filter(|active| names.contains(&active.spec.name)) {
-            let mut context = Context {
-                files: &self.files,
-                sampler,
-                sockets: &mut self.sockets,
-                links: &mut self.links,
-                hosts: &self.hosts,
-                reverse: self.reverse.as_ref(),
-                leases: &mut self.leases,
-                source: None,
-                left_out: None,
-                verdict: None,
-            };
-            active.run(&self.config, &mut context, batch);
-            health.push(Health {
-                spec: active.spec,
-                outcome: active.outcome.as_ref(),
-                source: context.source,
-                left_out: context.left_out,
-            });
+            health.push(self.shared.run(active, &self.config, sampler, batch));
         }
         for own in health {
             own.write(super::Families::All, batch);
         }
         if lent {
-            looking.peers = self.sockets.count(looking.peers.take());
+            looking.peers = self.shared.sockets.count(looking.peers.take());
         }
         self.looking = Some(looking);
     }
@@ -111,7 +90,7 @@ impl Engine {
 
     /// The devices that are bridges, of the last look; none where the kernel's list of devices cannot be asked.
     pub fn bridges(&mut self) -> Vec<String> {
-        let links = self.links.all(&self.files).ok().flatten();
+        let links = self.shared.links.all(&self.shared.files).ok().flatten();
         let bridges = links
             .into_iter()
             .flatten()

@@ -68,8 +68,7 @@ unsafe fn call<C: Command>(attributes: &mut C) -> Result<RawFd, Errno> {
         if answer >= 0 {
             return RawFd::try_from(answer).map_err(|_| Errno::RANGE);
         }
-        let error = std::io::Error::last_os_error();
-        match Errno::from_io_error(&error).unwrap_or(Errno::IO) {
+        match super::last_errno() {
             // BPF_PROG_LOAD gives up where a signal is pending, and asks to be called again.
             Errno::AGAIN | Errno::INTR if left > 0 => left -= 1,
             errno => return Err(errno),

@@ -73,8 +73,7 @@ pub struct Ruleset {
 /// The answer of a system call: a descriptor, a version, or 0.
 fn answer(answer: libc::c_long) -> Result<RawFd, Errno> {
     if answer < 0 {
-        let error = std::io::Error::last_os_error();
-        return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        return Err(super::last_errno());
     }
     RawFd::try_from(answer).map_err(|_| Errno::RANGE)
 }

@@ -121,10 +121,7 @@ pub fn install(features: Features) -> Result<(), SeccompError> {
             0 => return Ok(()),
             // The thread that has a filter of its own.
             1.. => return Err(SeccompError::Kernel(Errno::BUSY)),
-            _ => {
-                let error = io::Error::last_os_error();
-                last = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-            }
+            _ => last = super::last_errno(),
         }
         // An older kernel does not know all flags.
         if last != Errno::INVAL {

@@ -258,7 +258,7 @@ fn wait(stop: &UnixStream, also: Option<&dyn AsFd>, limit: Option<Duration>) -> 
     let mut polled = vec![PollFd::new(stop, PollFlags::IN)];
     let also = also.map(AsFd::as_fd);
     polled.extend(also.as_ref().map(|also| PollFd::new(also, PollFlags::IN)));
-    match crate::wait::poll(&mut polled, limit) {
+    match crate::sys::poll(&mut polled, limit) {
         Ok(_) => polled
             .first()
             .is_some_and(|stop| !stop.revents().is_empty()),

@@ -59,8 +59,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "parse",
             "rfc3339",
+            "sys",
             "threads",
-            "wait",
         ],
     ),
     (
@@ -111,7 +111,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "dns",
         &[
-            "config", "files", "parse", "probes", "seldom", "threads", "wait",
+            "config", "files", "parse", "probes", "seldom", "sys", "threads",
         ],
     ),
     // The source that was asked for comes from the configuration, and so does who is counted.
@@ -144,15 +144,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "rtnetlink",
             "sys",
             "threads",
-            "wait",
         ],
     ),
     ("probes", &["files", "log", "parse", "sys", "threads"]),
     ("exposition", &["metric"]),
     ("instruments", &["metric", "parse"]),
     // /proc/self below the root that was asked for.
-    ("process", &["files", "metric", "parse"]),
-    ("files", &["parse", "wait"]),
+    ("process", &["files", "metric", "parse", "sys"]),
+    ("files", &["parse", "sys"]),
     ("log", &["config", "rfc3339"]),
     ("textfile", &["config"]),
     ("metric", &[]),
@@ -164,7 +163,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seldom", &[]),
     ("sys", &[]),
     ("threads", &[]),
-    ("wait", &[]),
     // It reads what was scraped, and the history that the ticks keep; JSON has its numbers as the text format has.
     ("view", &["exposition", "metric", "rfc3339", "sampler"]),
 ];
