@@ -113,8 +113,8 @@ pub struct Peers {
     accepted: Box<[u32]>,
     /// Opened connections, whoever the peer.
     opened: u64,
-    /// The ports that have a listener now.
-    open: Ports,
+    /// The ports that have a listener now, or accepted a connection.
+    used: Ports,
     quality: Option<Quality>,
 }
 
@@ -129,7 +129,7 @@ impl Peers {
             counted: [0; 2],
             accepted: vec![0; 1 << 16].into_boxed_slice(),
             opened: 0,
-            open: Ports::default(),
+            used: Ports::default(),
             quality: settings.tcp_info.then(|| Quality::new(settings)),
         }
     }
@@ -139,12 +139,15 @@ impl Peers {
         self.listening.restart();
         self.pairs.restart(PAIRS, self.settings.max_series);
         self.counted = [0; 2];
-        // Nothing is written where nothing was counted: of a namespace without connections the kernel then gives no memory
-        // for these places.
-        let used = self.accepted.iter_mut().filter(|count| **count > 0);
-        used.for_each(|count| *count = 0);
+        // Nothing is read or written where nothing was counted: of a namespace without connections the kernel then gives no
+        // memory for these places.
+        for port in self.used.iter() {
+            if let Some(count) = self.accepted.get_mut(usize::from(port)) {
+                *count = 0;
+            }
+        }
+        self.used.clear();
         self.opened = 0;
-        self.open.clear();
     }
 
     /// Counts one socket; `range` is where the kernel picks local ports from, when that is known. All listeners of a
@@ -154,7 +157,7 @@ impl Peers {
             State::ESTABLISHED => self.connected(socket, range),
             State::LISTEN => {
                 self.listening.add(socket);
-                self.open.insert(socket.local_port);
+                self.used.insert(socket.local_port);
             }
             _ => {}
         }
@@ -167,6 +170,7 @@ impl Peers {
                 if let Some(count) = self.accepted.get_mut(usize::from(socket.local_port)) {
                     *count += 1;
                 }
+                self.used.insert(socket.local_port);
             }
             Direction::Output => self.opened += 1,
         }
@@ -230,8 +234,10 @@ impl Peers {
     /// The local ports that accepted connections that still are, or that have a listener, and how many; in the order of
     /// ports, whoever the peer.
     pub fn accepted(&self) -> impl Iterator<Item = (u16, u32)> {
-        let ports = (0..=u16::MAX).zip(self.accepted.iter().copied());
-        ports.filter(|(port, count)| *count > 0 || self.open.contains(*port))
+        let count = |port: u16| self.accepted.get(usize::from(port)).copied();
+        self.used
+            .iter()
+            .map(move |port| (port, count(port).unwrap_or(0)))
     }
 }
 

@@ -50,6 +50,21 @@ impl Ports {
             .sum()
     }
 
+    /// The ports of the set, the lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = u16> {
+        (0..=u16::MAX)
+            .step_by(64)
+            .zip(self.0.iter())
+            .flat_map(|(first, word)| {
+                let mut left = *word;
+                std::iter::from_fn(move || {
+                    let bit = u16::try_from(left.trailing_zeros()).ok()?;
+                    left &= left.checked_sub(1)?;
+                    Some(first | bit)
+                })
+            })
+    }
+
     /// Empties the set.
     pub fn clear(&mut self) {
         self.0.fill(0);
@@ -79,5 +94,17 @@ mod tests {
         assert!(ports.contains(65535) && !ports.contains(65534));
         ports.clear();
         assert!(!ports.contains(65535));
+    }
+
+    #[test]
+    fn ports_come_in_their_order() {
+        let mut ports = Ports::default();
+        let wanted = [0, 1, 63, 64, 4095, 4096, 65534, 65535];
+        for port in wanted.into_iter().rev() {
+            ports.insert(port);
+        }
+        assert_eq!(ports.iter().collect::<Vec<_>>(), wanted);
+        ports.clear();
+        assert_eq!(ports.iter().next(), None);
     }
 }

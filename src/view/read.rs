@@ -119,29 +119,45 @@ fn value(batch: &Batch, family: &str) -> Option<f64> {
 }
 
 /// The value of a label in `{a="x",b="y"}`; empty where there is no such label.
-pub(super) fn label(mut text: &str, wanted: &str) -> String {
-    let mut value = String::new();
-    while let Some(at) = text.find("=\"") {
-        let (name, rest) = text.split_at(at);
-        let name = name.trim_start_matches(['{', ',']);
-        text = rest.get(2..).unwrap_or_default();
-        while let Some(at) = text.find(['\\', '"']) {
-            let (plain, rest) = text.split_at(at);
-            value.push_str(plain);
-            if rest.starts_with('"') {
-                text = rest.get(1..).unwrap_or_default();
-                break;
-            }
-            let escaped = rest.chars().nth(1).unwrap_or('\\');
-            value.push(if escaped == 'n' { '\n' } else { escaped });
-            text = rest.get(1 + escaped.len_utf8()..).unwrap_or_default();
-        }
+pub(super) fn label(labels: &str, wanted: &str) -> String {
+    let mut rest = labels.strip_prefix('{').unwrap_or(labels);
+    while let Some((name, behind)) = rest.split_once('=') {
+        let Some(behind) = behind.strip_prefix('"') else {
+            break;
+        };
+        // Behind a backslash a quotation mark ends nothing.
+        let mut escaped = false;
+        let end = behind.bytes().position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        let Some((value, behind)) = end.and_then(|end| behind.split_at_checked(end)) else {
+            break;
+        };
         if name == wanted {
-            return value;
+            return plain(value);
         }
-        value.clear();
+        rest = behind.trim_start_matches(['"', ',']);
     }
-    value
+    String::new()
+}
+
+/// A label's value without its escapes.
+fn plain(mut value: &str) -> String {
+    let mut plain = String::with_capacity(value.len());
+    while let Some((before, behind)) = value.split_once('\\') {
+        plain.push_str(before);
+        let mut rest = behind.chars();
+        match rest.next() {
+            Some('n') => plain.push('\n'),
+            Some(other) => plain.push(other),
+            None => plain.push('\\'),
+        }
+        value = rest.as_str();
+    }
+    plain.push_str(value);
+    plain
 }
 
 #[expect(
