@@ -76,15 +76,21 @@ impl Html {
     }
 
     fn put(&mut self, text: &str) -> &mut Self {
-        for bytes in text.as_bytes().chunks(8) {
-            let word = bytes
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-            self.revision = (self.revision ^ word).wrapping_mul(0x0100_0000_01b3);
-            self.revision ^= self.revision >> 29;
+        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        for word in words {
+            self.stir(u64::from_be_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let word = rest.iter();
+            self.stir(word.fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
         self.text.push_str(text);
         self
+    }
+
+    fn stir(&mut self, word: u64) {
+        self.revision = (self.revision ^ word).wrapping_mul(0x0100_0000_01b3);
+        self.revision ^= self.revision >> 29;
     }
 
     /// The keys of what follows begin with this, a row of a list where there is a number.

@@ -138,18 +138,20 @@ fn past(points: &[Point], row: &mut Row) -> Past {
     row.set(RECENT_DROPS, Some(drops.into()));
     let scale = peak.max(LEAST_SCALE);
     (past.peak, past.scale) = (peak.into(), scale.into());
-    for point in points {
-        past.receive.push(level(point.receive, scale));
-        past.transmit.push(level(point.transmit, scale));
-    }
+    let levels = |rate: fn(&Point) -> f32| {
+        let levels = points.iter().map(|point| level(rate(point), scale));
+        String::from_utf8(levels.collect()).unwrap_or_default()
+    };
+    past.receive = levels(|point| point.receive);
+    past.transmit = levels(|point| point.transmit);
     past
 }
 
 /// A rate as a digit; whatever is more than nothing is more than 0.
-fn level(rate: f32, scale: f32) -> char {
+fn level(rate: f32, scale: f32) -> u8 {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     if rate.is_nan() {
-        return '.';
+        return b'.';
     }
     let level = rate / scale * 35.0;
     #[expect(
@@ -159,7 +161,7 @@ fn level(rate: f32, scale: f32) -> char {
     )]
     let whole = level as u8;
     let level = whole + u8::from(level > f32::from(whole));
-    char::from(DIGITS.get(usize::from(level)).copied().unwrap_or(b'z'))
+    DIGITS.get(usize::from(level)).copied().unwrap_or(b'z')
 }
 
 #[cfg(test)]
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn levels_are_digits_of_base_36() {
         let levels = [0.0, 0.001, 1.0, 50.0, 100.0, f32::NAN].map(|rate| level(rate, 100.0));
-        assert_eq!(levels, ['0', '1', '1', 'i', 'z', '.']);
+        assert_eq!(&levels, b"011iz.");
     }
 
     #[test]
