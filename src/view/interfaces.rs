@@ -6,7 +6,8 @@ use crate::sampler::history::Point;
 
 use super::Past;
 use super::read::each;
-use super::read::label;
+use super::read::pairs;
+use super::read::plain;
 use super::read::whole;
 use super::table;
 use super::table::Row;
@@ -74,15 +75,21 @@ pub(super) fn read(rows: &mut Vec<Row>, batch: &Batch, sampler: &Sampler) -> usi
 }
 
 fn state(row: &Row, labels: &str) -> String {
-    let found = match (&*label(labels, "adminstate"), row.number(CARRIER)) {
-        ("down", _) => "off".to_string(),
-        (_, Some(0.0)) => CARRIER_LOST.to_string(),
-        _ => label(labels, "operstate"),
-    };
-    if found.is_empty() || found == "unknown" {
-        return "up".to_string();
+    let (mut admin, mut operational) = ("", "");
+    for (name, value) in pairs(labels) {
+        match name {
+            "adminstate" => admin = value,
+            "operstate" => operational = value,
+            _ => {}
+        }
     }
-    found
+    let found = match (admin, row.number(CARRIER)) {
+        ("down", _) => "off",
+        (_, Some(0.0)) => CARRIER_LOST,
+        _ if operational.is_empty() || operational == "unknown" => "up",
+        _ => return plain(operational),
+    };
+    found.to_string()
 }
 
 /// Keeps the loudest, in the order in which they came but with loopback last; says how many others there are.

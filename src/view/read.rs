@@ -120,11 +120,16 @@ fn value(batch: &Batch, family: &str) -> Option<f64> {
 
 /// The value of a label in `{a="x",b="y"}`; empty where there is no such label.
 pub(super) fn label(labels: &str, wanted: &str) -> String {
+    let found = pairs(labels).find(|(name, _)| *name == wanted);
+    found.map_or_else(String::new, |(_, value)| plain(value))
+}
+
+/// Labels and their values, escaped as they stand there, as far as they can be read.
+pub(super) fn pairs(labels: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = labels.strip_prefix('{').unwrap_or(labels);
-    while let Some((name, behind)) = rest.split_once('=') {
-        let Some(behind) = behind.strip_prefix('"') else {
-            break;
-        };
+    std::iter::from_fn(move || {
+        let (name, behind) = rest.split_once('=')?;
+        let behind = behind.strip_prefix('"')?;
         // Behind a backslash a quotation mark ends nothing.
         let mut escaped = false;
         let end = behind.bytes().position(|byte| {
@@ -132,19 +137,14 @@ pub(super) fn label(labels: &str, wanted: &str) -> String {
             escaped = byte == b'\\' && !escaped;
             ends
         });
-        let Some((value, behind)) = end.and_then(|end| behind.split_at_checked(end)) else {
-            break;
-        };
-        if name == wanted {
-            return plain(value);
-        }
+        let (value, behind) = behind.split_at_checked(end?)?;
         rest = behind.trim_start_matches(['"', ',']);
-    }
-    String::new()
+        Some((name, value))
+    })
 }
 
 /// A label's value without its escapes.
-fn plain(mut value: &str) -> String {
+pub(super) fn plain(mut value: &str) -> String {
     let mut plain = String::with_capacity(value.len());
     while let Some((before, behind)) = value.split_once('\\') {
         plain.push_str(before);
