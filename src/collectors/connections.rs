@@ -26,12 +26,12 @@ use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::NO_LABELS;
 use crate::parse::float;
-use crate::parse::ip_local_port_range;
 use crate::parse::net_tcp::Address;
 use crate::sockets::Source;
 use crate::sockets::peers::Direction;
 use crate::sockets::peers::Pair;
 use crate::sockets::peers::Peers;
+use crate::sockets::port_range;
 
 /// How many local ports are exported, the busiest before others.
 const PORTS: usize = 100;
@@ -135,9 +135,7 @@ impl Collector for Connections {
         };
         if survey.range().is_none() {
             // Direction would quietly be another: a range that is broken is told, and none is none.
-            context
-                .files
-                .proc(ip_local_port_range::PATH, ip_local_port_range::parse)?;
+            port_range(context.files)?;
         }
         if let Some((addresses, refused)) = context.hosts.counts() {
             batch.push(&HOSTS_ADDRESSES, NO_LABELS, float(addresses));

@@ -15,9 +15,9 @@ use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::metric::NO_LABELS;
 use crate::parse::float;
-use crate::parse::ip_local_port_range;
 use crate::parse::ip_local_reserved_ports;
 use crate::sockets::Source;
+use crate::sockets::port_range;
 use crate::sockets::survey::Destination;
 use crate::sockets::tally::Tally;
 
@@ -106,9 +106,7 @@ impl Collector for EphemeralPorts {
         // The survey passes over a file that is missing or broken; here is where it is told which.
         let range = match survey.range() {
             Some(range) => Some(range),
-            None => context
-                .files
-                .proc(ip_local_port_range::PATH, ip_local_port_range::parse)?,
+            None => port_range(context.files)?,
         };
         let Some(range) = range else {
             return Ok(());

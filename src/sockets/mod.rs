@@ -158,11 +158,7 @@ impl Sockets {
     fn walk(&mut self, files: &Files) -> Result<(), SurveyError> {
         // A range that is missing or broken is told by the collector that exports it; here it only means that
         // destinations are unknown.
-        let range = files.proc(
-            "sys/net/ipv4/ip_local_port_range",
-            ip_local_port_range::parse,
-        );
-        let range = range.ok().flatten();
+        let range = port_range(files).ok().flatten();
         let Some(mut memory) = self.idle.take() else {
             return self.walk_whole(files, range);
         };
@@ -210,6 +206,14 @@ impl Sockets {
             },
         }
     }
+}
+
+/// Where the kernel picks local ports from; `None` where it does not tell.
+///
+/// # Errors
+/// When the file cannot be read or breaks its format.
+pub fn port_range(files: &Files) -> Result<Option<PortRange>, FileError> {
+    files.proc(ip_local_port_range::PATH, ip_local_port_range::parse)
 }
 
 fn walk_netlink(survey: &mut Survey, range: Option<PortRange>) -> Result<(), NetlinkError> {
