@@ -30,11 +30,11 @@ static INSTEAD: [(&str, &str); 3] = [
         "netdev.enable-detailed-metrics",
         "leave it out, names here are the ordinary ones, such as node_network_receive_errs_total",
     ),
-    ("qdisc.fixtures", CAPTURED),
-    ("wifi.fixtures", CAPTURED),
+    ("qdisc.fixtures", FOR_TESTS),
+    ("wifi.fixtures", FOR_TESTS),
 ];
 
-const CAPTURED: &str = "--path.procfs and --path.sysfs read a captured machine";
+const FOR_TESTS: &str = "leave it out, it is for node_exporter's own tests";
 
 /// What the command line says.
 pub(super) struct CommandLine {

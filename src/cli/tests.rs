@@ -262,7 +262,7 @@ fn node_exporters_sources_are_taken_and_its_other_flags_refused_with_advice() {
         "--collector.netdev.enable-detailed-metrics: unknown; leave it out, names here are the ordinary ones, such as \
          node_network_receive_errs_total"
     );
-    let captured = "unknown; --path.procfs and --path.sysfs read a captured machine";
+    let for_tests = "unknown; leave it out, it is for node_exporter's own tests";
     for (words, named) in [
         (
             &["--collector.qdisc.fixtures=/x=y"][..],
@@ -273,7 +273,7 @@ fn node_exporters_sources_are_taken_and_its_other_flags_refused_with_advice() {
             "--collector.wifi.fixtures",
         ),
     ] {
-        assert_eq!(error(words), format!("{named}: {captured}"));
+        assert_eq!(error(words), format!("{named}: {for_tests}"));
     }
     // What neither of them has.
     for unknown in [
