@@ -64,6 +64,9 @@ const STALE: Duration = Duration::from_secs(30);
 /// When it cannot start, or the metrics of `--once` are refused.
 pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
+    for flag in &config.needless {
+        log::info!(flag = flag.as_str(); "flag not needed: weir chooses the source itself");
+    }
     let files = roots(&config)?;
     // Ports below 1024 want a right that is given up next, and that comes before the first thread, which then has it not.
     let server = match config.once {

@@ -154,6 +154,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The file that this was read from besides the command line, if any.
     pub file: Option<PathBuf>,
+    /// node_exporter's flags on the command line that change nothing here, as they were written.
+    pub needless: Vec<String>,
     /// What was said that is no default: the values by flag, and sections of the file by key. Two configurations with the
     /// same are the same.
     pub said: BTreeMap<&'static str, Vec<String>>,
@@ -442,6 +444,7 @@ impl Default for Config {
             log_level: log::LevelFilter::Info,
             log_format: LogFormat::Logfmt,
             file: None,
+            needless: Vec::new(),
             said: BTreeMap::new(),
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Given {
     pub(super) said: Vec<Said>,
     /// Collectors switched on or off.
     pub(super) switched: Vec<Switched>,
+    /// node_exporter's flags that change nothing here, as they were written.
+    pub(super) needless: Vec<String>,
     /// Sections of the file.
     pub(super) sections: Vec<(&'static Section, Node)>,
 }
@@ -95,6 +97,7 @@ pub(super) fn merge(
             config.said.insert(flag.name, values);
         }
     }
+    config.needless.clone_from(&line.needless);
     config.collectors = collectors(config.said.contains_key(ONLY_NAMED), line, file);
     if let Some(before) = before {
         kept.extend(keep_switched(&mut config, before));

@@ -20,6 +20,22 @@ use super::given::Said;
 use super::given::Switched;
 use super::set;
 
+/// node_exporter's switches between two sources of the same families: weir takes netlink where it can and files where it
+/// cannot, so that both forms of each are fulfilled, or change nothing that is exported here.
+static SOURCES: [&str; 3] = ["arp.netlink", "netclass.netlink", "netdev.netlink"];
+
+/// More flags of node_exporter's that weir does not have, and what there is instead.
+static INSTEAD: [(&str, &str); 3] = [
+    (
+        "netdev.enable-detailed-metrics",
+        "leave it out, names here are the ordinary ones, such as node_network_receive_errs_total",
+    ),
+    ("qdisc.fixtures", FOR_TESTS),
+    ("wifi.fixtures", FOR_TESTS),
+];
+
+const FOR_TESTS: &str = "leave it out, it is for node_exporter's own tests";
+
 /// What the command line says.
 pub(super) struct CommandLine {
     pub(super) given: Given,
@@ -69,7 +85,7 @@ impl CommandLine {
                 });
             }
         }
-        given.switched = switched(&arguments.finish())?;
+        switched(&arguments.finish(), &mut given)?;
         Ok(Self {
             help: given.of(HELP).is_some(),
             version: given.of(VERSION).is_some(),
@@ -114,9 +130,9 @@ fn split(arguments: &[OsString]) -> Result<Vec<OsString>, UsageError> {
     Ok(words)
 }
 
-/// The collectors that are switched on or off, from what the table of flags left over.
-fn switched(rest: &[OsString]) -> Result<Vec<Switched>, UsageError> {
-    let mut switched: Vec<Switched> = Vec::new();
+/// The collectors that are switched on or off, from what the table of flags left over; and node_exporter's flags.
+fn switched(rest: &[OsString], given: &mut Given) -> Result<(), UsageError> {
+    let switched = &mut given.switched;
     for argument in rest {
         let text = argument.to_str().unwrap_or_default();
         let (name, on) = match text.strip_prefix(NO_COLLECTOR) {
@@ -124,8 +140,15 @@ fn switched(rest: &[OsString]) -> Result<Vec<Switched>, UsageError> {
             None => (text.strip_prefix("--collector.").unwrap_or_default(), true),
         };
         let Some(position) = ALL.iter().position(|spec| spec.name == name) else {
+            if SOURCES.contains(&name) {
+                given.needless.push(text.to_string());
+                continue;
+            }
+            let bare = name.split('=').next();
+            let instead = INSTEAD.iter().find(|(known, _)| on && Some(*known) == bare);
+            let instead = instead.map_or("weir --help lists the flags", |(_, instead)| instead);
             return Err(UsageError::one(format!(
-                "{}: unknown; weir --help lists the flags",
+                "{}: unknown; {instead}",
                 argument.display()
             )));
         };
@@ -139,7 +162,7 @@ fn switched(rest: &[OsString]) -> Result<Vec<Switched>, UsageError> {
         }
         switched.push(Switched { position, on });
     }
-    Ok(switched)
+    Ok(())
 }
 
 fn utf8(value: &OsStr) -> Result<String, &'static str> {

@@ -248,6 +248,47 @@ fn collectors_are_switched_by_name() {
 }
 
 #[test]
+fn node_exporters_sources_are_taken_and_its_other_flags_refused_with_advice() {
+    let words = [
+        "--collector.netdev.netlink",
+        "--no-collector.netclass.netlink",
+        "--no-collector.arp.netlink",
+    ];
+    let config = run(&words).expect("valid");
+    assert_eq!(config.needless, words);
+    assert_eq!(config.collectors, run(&[]).expect("valid").collectors);
+    assert_eq!(
+        error(&["--collector.netdev.enable-detailed-metrics"]),
+        "--collector.netdev.enable-detailed-metrics: unknown; leave it out, names here are the ordinary ones, such as \
+         node_network_receive_errs_total"
+    );
+    let for_tests = "unknown; leave it out, it is for node_exporter's own tests";
+    for (words, named) in [
+        (
+            &["--collector.qdisc.fixtures=/x=y"][..],
+            "--collector.qdisc.fixtures=/x=y",
+        ),
+        (
+            &["--collector.wifi.fixtures", "/x"],
+            "--collector.wifi.fixtures",
+        ),
+    ] {
+        assert_eq!(error(words), format!("{named}: {for_tests}"));
+    }
+    // What neither of them has.
+    for unknown in [
+        "--collector.sockstat.netlink",
+        "--collector.netdev.netlink=yes",
+        "--no-collector.qdisc.fixtures",
+    ] {
+        assert_eq!(
+            error(&[unknown]),
+            format!("{unknown}: unknown; weir --help lists the flags")
+        );
+    }
+}
+
+#[test]
 fn ranges_of_peers() {
     let flag = |name: &str, value: &str| format!("--collector.connections.{name}={value}");
     let given = |name: &str, value: &str| {

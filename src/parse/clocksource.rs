@@ -35,6 +35,7 @@ pub fn names(bytes: &[u8], field: &'static str) -> Result<Vec<String>, ParseErro
 
 #[cfg(test)]
 mod tests {
+    use super::super::hostile::survive_anywhere;
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<Vec<String>, String> {
@@ -48,6 +49,9 @@ mod tests {
             read(b"tsc kvm-clock acpi_pm ").as_deref(),
             Ok(&expected[..])
         );
+        survive_anywhere(b"tsc kvm-clock acpi_pm", |bytes| {
+            names(bytes, "available_clocksource")
+        });
     }
 
     #[test]

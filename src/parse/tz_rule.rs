@@ -198,6 +198,7 @@ fn year_of(seconds: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hostile::survive_anywhere;
     use super::*;
 
     const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
@@ -240,6 +241,9 @@ mod tests {
         is("AAA0BBB,J60/0,J300/0", 1_709_251_199, "AAA", 0);
         is("AAA0BBB,J60/0,J300/0", 1_709_251_200, "BBB", 3600);
         is("AAA0BBB,59/0,300/0", 1_709_164_800, "BBB", 3600);
+        for text in [BERLIN, sydney, "<+0330>-3:30", "AAA0BBB,J60/0,J300/0"] {
+            survive_anywhere(text.as_bytes(), |bytes| at(bytes, 1_774_746_000));
+        }
     }
 
     #[test]

@@ -134,6 +134,7 @@ fn big_endian(bytes: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hostile::survive_anywhere;
     use super::*;
 
     /// One block of a file: changes to kinds, kinds (offset, place of the name), names.
@@ -197,6 +198,7 @@ mod tests {
             (1_774_746_000, "CEST", 7200),
         ] {
             assert_eq!(zone(&sample, now), (name.to_string(), offset), "{now}");
+            survive_anywhere(&sample, |bytes| at(bytes, now));
         }
     }
 

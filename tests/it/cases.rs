@@ -6,6 +6,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
+
+use weir::parse::ParseError;
+use weir::parse::tz_rule;
+use weir::parse::tz_rule::Zone;
+use weir::parse::tzfile;
 
 use crate::tree::Copy;
 use crate::tree::Host;
@@ -22,6 +28,11 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     (
         "bonding_masters",
         "sys/class/net/bonding_masters",
+        &["bonding"],
+    ),
+    (
+        "bonding_slaves",
+        "sys/class/net/bond0/bonding/slaves",
         &["bonding"],
     ),
     ("dev", "proc/net/dev", &["netdev"]),
@@ -44,6 +55,11 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
         &["ephemeral_ports"],
     ),
     ("loadavg", "proc/loadavg", &["loadavg"]),
+    (
+        "mii_status",
+        "sys/class/net/eth0/bonding_slave/mii_status",
+        &["bonding"],
+    ),
     ("meminfo", "proc/meminfo", &["meminfo"]),
     ("mountinfo", "proc/1/mountinfo", &["filesystem"]),
     ("ip_vs", "proc/net/ip_vs", &["ipvs"]),
@@ -86,6 +102,70 @@ pub(crate) const FORMATS: &[(&str, &str, &[&str])] = &[
     ("xfrm_stat", "proc/net/xfrm_stat", &["xfrm"]),
 ];
 
+/// The same for attributes of sysfs that are read without the white space around them: a page in one piece, of which a cut
+/// cannot be seen.
+pub(crate) const ATTRIBUTES: &[(&str, &str, &[&str])] = &[
+    (
+        "available_clocksource",
+        "sys/devices/system/clocksource/clocksource0/available_clocksource",
+        &["time"],
+    ),
+    (
+        "current_clocksource",
+        "sys/devices/system/clocksource/clocksource0/current_clocksource",
+        &["time"],
+    ),
+    (
+        "cooling_device_cur_state",
+        "sys/class/thermal/cooling_device0/cur_state",
+        &["thermal_zone"],
+    ),
+    (
+        "thermal_zone_temp",
+        "sys/class/thermal/thermal_zone0/temp",
+        &["thermal_zone"],
+    ),
+    (
+        "thermal_zone_type",
+        "sys/class/thermal/thermal_zone0/type",
+        &["thermal_zone"],
+    ),
+];
+
+/// What else must be there for a format's file to be looked for.
+const BESIDE: &[(&str, &str, &str)] = &[
+    ("bonding_slaves", "sys/class/net/bonding_masters", "bond0\n"),
+    (
+        "bonding_slaves",
+        "sys/class/net/eth0/bonding_slave/mii_status",
+        "up\n",
+    ),
+    ("mii_status", "sys/class/net/bonding_masters", "bond0\n"),
+    ("mii_status", "sys/class/net/bond0/bonding/slaves", "eth0\n"),
+    (
+        "cooling_device_cur_state",
+        "sys/class/thermal/cooling_device0/type",
+        "pwm-fan\n",
+    ),
+    (
+        "thermal_zone_temp",
+        "sys/class/thermal/thermal_zone0/type",
+        "cpu-thermal\n",
+    ),
+    (
+        "thermal_zone_type",
+        "sys/class/thermal/thermal_zone0/temp",
+        "46850\n",
+    ),
+];
+
+/// Puts that there.
+pub(crate) fn write_beside(copy: &Copy, format: &str) {
+    for (_, path, content) in BESIDE.iter().filter(|(known, _, _)| *known == format) {
+        copy.write(Path::new(path), content.as_bytes());
+    }
+}
+
 /// The same for files that daemons and people write, below the root file system. They may end anywhere.
 pub(crate) const LEASES: &[(&str, &str, &[&str])] = &[
     ("dnsmasq.leases", "leases/dnsmasq.leases", &["dhcp"]),
@@ -118,27 +198,45 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
 #[test]
 fn each_defect_gives_the_text_beside_it() {
     let mut wrong = Vec::new();
-    for (format, file, collectors) in FORMATS.iter().chain(LEASES) {
+    for (format, file, collectors) in FORMATS.iter().chain(ATTRIBUTES).chain(LEASES) {
         let copy = Copy::of(&fixtures().join("hosts/no-ipv6"));
+        write_beside(&copy, format);
         if let Some((_, leases)) = SETTINGS.iter().find(|(settings, _)| settings == format) {
             let plain = fs::read(fixtures().join("cases").join(leases).join("plain")).unwrap();
             copy.write(&Path::new("leases").join(leases), &plain);
         }
-        for case in entries(&fixtures().join("cases").join(format)) {
-            if case
-                .extension()
-                .is_some_and(|extension| extension == "expected")
-            {
-                let input = case.with_extension("");
-                assert!(input.exists(), "{}: of no case", case.display());
-                continue;
-            }
+        for case in inputs(format) {
             copy.write(Path::new(file), &fs::read(&case).unwrap());
             let report = without_heads(&Host::open(&copy.root).report(collectors));
-            let mut expected = case.clone().into_os_string();
-            expected.push(".expected");
-            wrong.extend(golden(Path::new(&expected), &report).err());
+            wrong.extend(golden(&expected(&case), &report).err());
             wrong.extend(malformed(&case, &report));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a zone is read from: `TZ` or `/etc/TZ`, and `/etc/localtime`.
+type Zones = fn(&[u8], i64) -> Result<Zone, ParseError>;
+
+const ZONES: [(&str, Zones); 2] = [("TZ", tz_rule::at), ("localtime", tzfile::at)];
+
+/// The collector goes on with UTC where a zone cannot be understood, so that its error is on no page: each case has that of
+/// the parser, or the zone in the winter and in the summer of 2026.
+#[test]
+fn each_defect_of_a_time_zone_gives_the_text_beside_it() {
+    const TIMES: [i64; 2] = [1_768_435_200, 1_784_073_600];
+    let mut wrong = Vec::new();
+    for (format, read) in ZONES {
+        for case in inputs(format) {
+            let bytes = fs::read(&case).unwrap();
+            let report: String = TIMES
+                .into_iter()
+                .map(|now| match read(&bytes, now) {
+                    Ok(zone) => format!("{} {}\n", zone.name, zone.offset),
+                    Err(error) => format!("error: {format}:{error}\n"),
+                })
+                .collect();
+            wrong.extend(golden(&expected(&case), &report).err());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -180,12 +278,33 @@ fn every_directory_of_cases_is_read() {
         let format = name(&directory);
         // tests/it/config.rs reads the second.
         let known = matches!(format, "hosts" | "config")
+            || ZONES.iter().any(|(known, _)| *known == format)
             || FORMATS
                 .iter()
+                .chain(ATTRIBUTES)
                 .chain(LEASES)
                 .any(|(known, _, _)| *known == format);
         assert!(known, "fixtures/cases/{format}: no test reads it");
     }
+}
+
+/// The cases of a format, sorted.
+fn inputs(format: &str) -> Vec<PathBuf> {
+    let of_expected = |path: &Path| path.extension().is_some_and(|end| end == "expected");
+    let mut found = entries(&fixtures().join("cases").join(format));
+    for text in found.iter().filter(|path| of_expected(path)) {
+        let input = text.with_extension("");
+        assert!(input.exists(), "{}: of no case", text.display());
+    }
+    found.retain(|path| !of_expected(path));
+    found
+}
+
+/// Where the text of a case stands.
+fn expected(case: &Path) -> PathBuf {
+    let mut expected = case.as_os_str().to_os_string();
+    expected.push(".expected");
+    PathBuf::from(expected)
 }
 
 fn malformed(case: &Path, report: &str) -> Option<String> {

@@ -12,6 +12,7 @@ use weir::collectors::ALL;
 
 use crate::cases::FORMATS;
 use crate::cases::SETTINGS;
+use crate::cases::write_beside;
 use crate::tree::Copy;
 use crate::tree::Host;
 use crate::tree::entries;
@@ -110,6 +111,32 @@ fn device_attributes_cut_and_garbled() {
     }
 }
 
+/// Bonds, thermal zones and the load balancer, which no captured host has.
+#[test]
+fn files_of_hosts_that_cannot_be_captured_cut_garbled_and_struck() {
+    for (name, collector) in [
+        ("bonding", "bonding"),
+        ("thermal", "thermal_zone"),
+        ("ip-vs", "ipvs"),
+    ] {
+        let mut host = Victim::of(Copy::of(&fixtures().join("cases/hosts").join(name)));
+        // Asking all collectors before each attack takes most of the time.
+        let bystanders = ["netclass", "netdev", "uname"];
+        host.pages
+            .retain(|(name, _)| *name == collector || bystanders.contains(name));
+        let mut read = 0;
+        for path in host.files("proc").into_iter().chain(host.files("sys")) {
+            let readers = host.readers(&path, &mut Host::open(&host.copy.root));
+            read += usize::from(readers.contains(&collector));
+            host.cut(&path);
+            host.garble(&path);
+            host.reorder(&path);
+            host.strike(&path);
+        }
+        assert!(read > 1, "{name}: {collector} reads {read} files");
+    }
+}
+
 #[test]
 fn lease_files_cut_garbled_and_struck() {
     let tree = fixtures().join("cases/hosts/dhcp");
@@ -167,6 +194,7 @@ fn a_file_cut_inside_a_line_is_an_error() {
         let case = fixtures().join("cases").join(format).join("plain");
         let whole = fs::read(host.copy.root.join(path)).or_else(|_| fs::read(&case));
         let whole = whole.unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+        write_beside(&host.copy, format);
         // A directory of text files is looked for once.
         host.copy.write(path, &whole);
         let mut engine = Host::open(&host.copy.root);

@@ -58,7 +58,7 @@ fn prometheus_scrapes_and_answers() {
     assert_eq!(complaints, [""; 0]);
 }
 
-/// A Prometheus of its own that scrapes one weir every second.
+/// A Prometheus of its own that scrapes weir every second.
 pub(crate) struct Prometheus {
     pub(crate) address: String,
     process: Process,
@@ -73,15 +73,21 @@ impl Prometheus {
 
     /// The same with more lines for the target, each with four spaces before it.
     pub(crate) fn scraping_with(job: &str, weir: &Weir, lines: &str) -> Self {
-        let target = &weir.address;
+        Self::scraping_all(job, &[weir], lines)
+    }
+
+    /// The same of several targets.
+    pub(crate) fn scraping_all(job: &str, weirs: &[&Weir], lines: &str) -> Self {
+        let targets: Vec<_> = weirs.iter().map(|weir| weir.address.as_str()).collect();
         let config = format!(
             "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: {job}\n{lines}    static_configs:\n      - \
-             targets: ['{target}']\n"
+             targets: ['{}']\n",
+            targets.join("', '")
         );
         let prometheus = Self::launch(&mut Command::new("prometheus"), &config, free_address());
         // Prometheus takes five seconds to look for targets at all.
         wait_until("four scrapes", || {
-            !ask(&prometheus.address, "count_over_time(up[30s]) >= 4").is_empty()
+            ask(&prometheus.address, "count_over_time(up[30s]) >= 4").len() == weirs.len()
         });
         prometheus
     }

@@ -7,6 +7,7 @@ mod kernel;
 mod packets;
 mod segments;
 mod traffic;
+mod wire;
 
 use weir::sys::bpf::TestRun;
 use weir::sys::bpf::prog_test_run;

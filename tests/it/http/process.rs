@@ -90,6 +90,24 @@ fn a_port_in_use_is_one_line_and_exit_code_1() {
 }
 
 #[test]
+fn a_flag_of_node_exporters_that_changes_nothing_is_told_in_the_log() {
+    let flag = "--no-collector.netdev.netlink";
+    let output = weir()
+        .args(["--once", "--collector.disable-defaults", flag])
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let told = said.lines().filter(|line| line.contains(flag));
+    let told: Vec<_> = told.collect();
+    assert!(
+        matches!(told[..], [line] if line.contains("level=info") && line.contains("flag not needed")),
+        "{said}"
+    );
+}
+
+#[test]
 fn unknown_collectors_are_named() {
     let child = started();
     let reply = get(child.address, "/metrics?collect[]=no_such_thing", "");

@@ -3,8 +3,13 @@
 use std::io;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::io::Errno;
 
 use crate::running::Namespace;
+use crate::running::WEIR;
 use crate::support::skip;
 
 use super::setup::Meter;
@@ -64,6 +69,106 @@ fn tcx(namespace: &Namespace, device: &str) -> io::Result<[u32; 2]> {
         }
         Ok(counts)
     })
+}
+
+/// Has bpf(2) BPF_LINK_CREATE fail with this number in what the command starts, as a kernel without it answers: seccomp(2).
+#[expect(
+    unsafe_code,
+    reason = "what a kernel answers cannot be had from another program"
+)]
+fn refuse_links(command: &mut Command, errno: Errno) {
+    const LOAD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const BPF_LINK_CREATE: u32 = 28;
+    // Of `struct seccomp_data` the call's number, and the lower half of its first argument.
+    const NUMBER: u32 = 0;
+    const COMMAND: u32 = if cfg!(target_endian = "big") { 20 } else { 16 };
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let refuse = libc::SECCOMP_RET_ERRNO | errno.raw_os_error().cast_unsigned();
+    let mut filter = [
+        step(LOAD, 0, 0, NUMBER),
+        step(JUMP_IF_EQUAL, 0, 3, u32::try_from(libc::SYS_bpf).unwrap()),
+        step(LOAD, 0, 0, COMMAND),
+        step(JUMP_IF_EQUAL, 0, 1, BPF_LINK_CREATE),
+        step(RETURN, 0, 0, refuse),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let install = move || {
+        let program = libc::sock_fprog {
+            len: 6,
+            filter: filter.as_mut_ptr(),
+        };
+        // SAFETY: both only change this process, which has no other thread yet; the program is as long as it says.
+        let answers = unsafe {
+            [
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+                libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program),
+            ]
+        };
+        match answers {
+            [0, 0] => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: between fork and exec it calls prctl alone, and takes no memory.
+    unsafe { command.pre_exec(install) };
+}
+
+/// Before Linux 6.6 a link of TCX is an unknown type to the kernel, which says EINVAL.
+#[test]
+fn a_kernel_without_tcx_is_served_by_clsact() {
+    let pair = match joined() {
+        Ok(pair) => pair,
+        Err(reason) => return skip(&reason),
+    };
+    let near = &pair[0];
+    let before = shown(near);
+    let start = |errno, attach: &str| {
+        let mut command = near.command(WEIR);
+        refuse_links(&mut command, errno);
+        let attach = format!("--collector.tc.attach={attach}");
+        let words = [
+            "--collector.disable-defaults",
+            "--collector.tc.device-include=.",
+            &attach,
+        ];
+        Meter::launch(&mut command, &words)
+    };
+    let meter = start(Errno::INVAL, "auto");
+    let index = meter.attached(near, "near0");
+    assert_eq!(tcx(near, "near0").unwrap(), [0, 0]);
+    assert_eq!(ours(near), [1, 1]);
+    // Said once, though each interface was attached to.
+    meter.attached(near, "lo");
+    let fell_back = "no TCX before Linux 6.6: attaching with clsact";
+    assert_eq!(meter.log().matches(fell_back).count(), 1, "{}", meter.log());
+    let by = |source| {
+        let labels = [("collector", "tc"), ("source", source)];
+        meter.scrape().value("weir_source_info", &labels)
+    };
+    assert_eq!(["clsact", "tcx"].map(by), [Some(1.0), None]);
+    let sent = ping(near, 5, 100);
+    let counted = meter.counted("near0", index).unwrap();
+    assert_eq!((counted.ingress, counted.egress), (sent, sent));
+    meter.stop();
+    assert_eq!(shown(near), before);
+
+    // Who asks for TCX gets nothing else, and no other refusal is taken for an old kernel.
+    for (errno, attach) in [(Errno::INVAL, "tcx"), (Errno::PERM, "auto")] {
+        let meter = start(errno, attach);
+        meter.wait("it fails", || {
+            let page = meter.scrape();
+            page.value("node_scrape_collector_success", &[("collector", "tc")]) == Some(0.0)
+        });
+        let log = meter.log();
+        assert!(
+            log.contains("BPF_LINK_CREATE") && !log.contains(fell_back),
+            "{log}"
+        );
+        assert_eq!(shown(near), before);
+        meter.stop();
+    }
 }
 
 #[test]
