@@ -50,6 +50,16 @@ impl Ports {
             .sum()
     }
 
+    /// The ports of the set in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u16> {
+        let words = (0..=u16::MAX).step_by(64).zip(self.0.iter().copied());
+        let words = words.filter(|(_, word)| *word != 0);
+        words.flat_map(|(first, word)| {
+            let bits = (0..64).filter(move |bit| (word >> bit) & 1 == 1);
+            bits.map(move |bit| first | bit)
+        })
+    }
+
     /// Empties the set.
     pub fn clear(&mut self) {
         self.0.fill(0);
@@ -70,6 +80,17 @@ mod tests {
         assert_eq!((count(0, 65535), count(0, 0), count(1, 62)), (6, 1, 0));
         assert_eq!((count(63, 64), count(64, 127), count(65, 126)), (2, 2, 0));
         assert_eq!((count(128, 65534), count(65535, 65535)), (1, 1));
+    }
+
+    #[test]
+    fn ports_are_listed_in_their_order() {
+        let mut ports = Ports::default();
+        assert_eq!(ports.iter().count(), 0);
+        let listed = [0, 1, 63, 64, 443, 32768, 65472, 65535];
+        for port in listed.into_iter().rev().chain(listed) {
+            ports.insert(port);
+        }
+        assert_eq!(ports.iter().collect::<Vec<_>>(), listed);
     }
 
     #[test]
