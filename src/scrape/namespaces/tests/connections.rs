@@ -187,7 +187,7 @@ fn a_known_range_tells_what_no_listener_does() {
     let files = Files::open(&tree.0.join("proc"), &tree.0).unwrap();
     let settings = Connections::default();
     let own = Sockets::new(SocketsSource::Auto, None);
-    let mut counted = |files: &Files| {
+    let counted = |files: &Files| {
         let mut other = own.of_another_namespace(Some(&settings));
         let survey = other.survey(files).unwrap();
         survey.peers().unwrap().counted()
