@@ -3,9 +3,15 @@
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
-use super::*;
 use crate::config::Connections;
 use crate::config::SocketsSource;
+use crate::files::Files;
+use crate::sockets::Sockets;
+
+use super::TCP;
+use super::Tree;
+use super::page;
+use super::with;
 
 /// An address as the tables of a little-endian machine have it.
 fn hex(words: &[u8]) -> String {
