@@ -1,12 +1,12 @@
 //! Wiring and the one loop: wait for a request, the next tick or the next text file; sample, scrape, answer, write, stop.
 
+mod error;
 mod every;
 mod look;
 mod reload;
 mod signals;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::io::Write;
 use std::rc::Rc;
@@ -18,11 +18,9 @@ use crate::cli;
 use crate::config::Config;
 use crate::config::TEXTFILE;
 use crate::exposition;
-use crate::files::FileError;
 use crate::files::Files;
 use crate::http;
 use crate::http::Guard;
-use crate::http::GuardError;
 use crate::http::Health;
 use crate::http::Page;
 use crate::http::Selection;
@@ -39,13 +37,12 @@ use crate::process::Process;
 use crate::sampler::Sampler;
 use crate::sandbox;
 use crate::sandbox::Sandbox;
-use crate::sandbox::SandboxError;
 use crate::scrape::Engine;
 use crate::tc::attach::Settings;
 use crate::tc::attach::Watch;
 use crate::textfile::Textfile;
-use crate::textfile::WriteError;
 
+pub use self::error::RunError;
 use self::every::Every;
 use self::look::Seen;
 use self::reload::Loaded;
@@ -59,44 +56,6 @@ const SETTLE: Duration = Duration::from_secs(30);
 
 /// The least age at which the last successful sample is stale.
 const STALE: Duration = Duration::from_secs(30);
-
-/// Why the program could not start or go on.
-#[derive(Debug)]
-pub enum RunError {
-    /// A root is not there, or its CAPTURE file is wrong.
-    Files(FileError),
-    /// `--user` or `--sandbox=require` cannot be had.
-    Sandbox(SandboxError),
-    /// The file that says who may connect cannot be used.
-    Web(GuardError),
-    /// No place to listen.
-    Listen(http::BindError),
-    /// Standard output refused the metrics of `--once`.
-    Output(io::Error),
-    /// The text file of `--once` was not written.
-    Textfile(WriteError),
-    /// No handler for the signals that end the program.
-    Signals(io::Error),
-    /// Two instruments with one name.
-    Instruments(prometheus::Error),
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Files(error) => error.fmt(f),
-            Self::Sandbox(error) => error.fmt(f),
-            Self::Web(error) => error.fmt(f),
-            Self::Listen(error) => error.fmt(f),
-            Self::Output(error) => write!(f, "standard output: {error}"),
-            Self::Textfile(error) => error.fmt(f),
-            Self::Signals(error) => write!(f, "signal handlers: {error}"),
-            Self::Instruments(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for RunError {}
 
 /// Prints or writes once, or serves and writes until SIGTERM or SIGINT. The arguments are those that gave the
 /// configuration: SIGHUP reads the file that they name again.

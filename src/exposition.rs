@@ -52,15 +52,20 @@ fn head(family: &Family, out: &mut Vec<u8>) {
     out.extend_from_slice(b"# HELP ");
     out.extend_from_slice(family.name.as_bytes());
     out.push(b' ');
-    for piece in family.help.split_inclusive(['\\', '\n']) {
-        let plain = piece.trim_end_matches(['\\', '\n']);
-        out.extend_from_slice(plain.as_bytes());
-        out.extend_from_slice(match piece.as_bytes().get(plain.len()) {
-            Some(b'\\') => b"\\\\",
-            Some(_) => b"\\n",
-            None => b"",
-        });
+    let mut rest = family.help.as_bytes();
+    // Byte by byte: by characters this was a third of the user time of a scrape.
+    while let Some((plain, tail)) = rest
+        .iter()
+        .position(|byte| matches!(byte, b'\\' | b'\n'))
+        .and_then(|at| rest.split_at_checked(at))
+    {
+        out.extend_from_slice(plain);
+        if let Some((special, tail)) = tail.split_first() {
+            out.extend_from_slice(if *special == b'\n' { b"\\n" } else { b"\\\\" });
+            rest = tail;
+        }
     }
+    out.extend_from_slice(rest);
     out.extend_from_slice(b"\n# TYPE ");
     out.extend_from_slice(family.name.as_bytes());
     out.push(b' ');

@@ -1,6 +1,8 @@
 //! What the program says of itself: its build, and its own counters and histograms, kept in a prometheus Registry and
 //! gathered into the same batch as everything else.
 
+mod counts;
+
 use std::time::Duration;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
@@ -20,6 +22,12 @@ use crate::metric::Desc;
 use crate::metric::NO_LABELS;
 use crate::metric::Part;
 use crate::parse::float;
+
+pub use self::counts::ConfigCounts;
+pub use self::counts::Counts;
+pub use self::counts::HttpCounts;
+pub use self::counts::TextfileCounts;
+pub use self::counts::WebCounts;
 
 /// Every family that this file writes.
 pub static FAMILIES: &[&Desc] = &[
@@ -152,69 +160,6 @@ pub struct Instruments {
     commit: &'static str,
     target: String,
     sandbox: [(&'static str, String); 4],
-}
-
-/// What others counted themselves.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    /// Ticks since the start.
-    pub ticks: u64,
-    /// The HTTP server, where there is one.
-    pub http: Option<HttpCounts>,
-    /// The text file, where one is written.
-    pub textfile: Option<TextfileCounts>,
-    /// The configuration's file, where there is one.
-    pub config: Option<ConfigCounts>,
-    /// What was done for the file that says who may connect, where there is one.
-    pub web: Option<WebCounts>,
-}
-
-/// What became of the configuration's file.
-#[derive(Clone, Copy, Debug)]
-pub struct ConfigCounts {
-    /// Whether it was sound when it was last read.
-    pub successful: bool,
-    /// When it was last read and sound.
-    pub last_success: SystemTime,
-}
-
-/// What became of the file that says who may connect, and what was done for it since the start.
-#[derive(Clone, Copy, Debug)]
-pub struct WebCounts {
-    /// What became of the file.
-    pub file: ConfigCounts,
-    /// Requests without a right name and password.
-    pub unauthorized: u64,
-    /// Requests above the limit.
-    pub limited: u64,
-    /// Requests while too many passwords waited.
-    pub busy: u64,
-    /// TLS handshakes that were done and that failed; `None` without TLS.
-    pub handshakes: Option<(u64, u64)>,
-}
-
-/// What became of the text file.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TextfileCounts {
-    /// When it was last replaced.
-    pub replaced: Option<SystemTime>,
-    /// How often it could not be replaced since the start.
-    pub errors: u64,
-}
-
-/// What the HTTP server counted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HttpCounts {
-    /// Open connections.
-    pub connections: usize,
-    /// Accepted since the start.
-    pub accepted: u64,
-    /// Closed early to make room since the start.
-    pub evicted: u64,
-    /// Closed since the start because the client took too long.
-    pub timed_out: u64,
-    /// Requests refused since the start.
-    pub refused: u64,
 }
 
 impl Instruments {
@@ -404,116 +349,4 @@ fn write_family(family: &MetricFamily, batch: &mut Batch) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metric::Kind;
-
-    fn written(counts: Option<Counts>) -> String {
-        let parts = ["capabilities", "no_new_privs", "landlock", "seccomp"];
-        let sandbox = parts.map(|part| (part, "off".to_string()));
-        let instruments =
-            Instruments::new("unknown", "test".to_string(), sandbox).expect("names are unique");
-        instruments.answered("metrics", 200);
-        instruments.answered("metrics", 200);
-        instruments.scraped(Duration::from_millis(2));
-        let mut batch = Batch::default();
-        instruments.write(&mut batch, counts);
-        let mut out = Vec::new();
-        crate::exposition::encode(&batch, &mut out);
-        String::from_utf8(out).expect("UTF-8")
-    }
-
-    #[test]
-    fn every_family_is_written_and_histograms_are_cumulative() {
-        let text = written(Some(Counts {
-            ticks: 3,
-            http: Some(HttpCounts {
-                connections: 1,
-                accepted: 5,
-                ..HttpCounts::default()
-            }),
-            textfile: Some(TextfileCounts {
-                replaced: Some(UNIX_EPOCH + Duration::from_millis(1500)),
-                errors: 2,
-            }),
-            config: Some(ConfigCounts {
-                successful: false,
-                last_success: UNIX_EPOCH + Duration::from_millis(2500),
-            }),
-            web: Some(WebCounts {
-                file: ConfigCounts {
-                    successful: true,
-                    last_success: UNIX_EPOCH + Duration::from_millis(3500),
-                },
-                unauthorized: 6,
-                limited: 7,
-                busy: 8,
-                handshakes: Some((9, 10)),
-            }),
-        }));
-        for desc in FAMILIES {
-            assert!(
-                text.contains(&format!("# TYPE {} {}\n", desc.name, desc.kind.word())),
-                "{}",
-                desc.name
-            );
-        }
-        for line in [
-            "weir_http_requests_total{code=\"200\",handler=\"metrics\"} 2",
-            "weir_scrape_duration_seconds_bucket{le=\"0.001\"} 0",
-            "weir_scrape_duration_seconds_bucket{le=\"0.0025\"} 1",
-            "weir_scrape_duration_seconds_bucket{le=\"+Inf\"} 1",
-            "weir_scrape_duration_seconds_count 1",
-            "weir_http_connections_accepted_total 5",
-            "weir_ticks_total 3",
-            "weir_textfile_last_write_timestamp_seconds 1.5",
-            "weir_textfile_write_errors_total 2",
-            "weir_config_last_reload_successful 0",
-            "weir_web_config_last_reload_successful 1",
-            "weir_web_config_last_reload_success_timestamp_seconds 3.5",
-            "weir_web_requests_refused_total{reason=\"unauthorized\"} 6",
-            "weir_web_requests_refused_total{reason=\"limited\"} 7",
-            "weir_web_requests_refused_total{reason=\"busy\"} 8",
-            "weir_web_tls_handshakes_total{result=\"done\"} 9",
-            "weir_web_tls_handshakes_total{result=\"failed\"} 10",
-            "weir_config_last_reload_success_timestamp_seconds 2.5",
-        ] {
-            assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
-        }
-        assert!(
-            FAMILIES
-                .iter()
-                .filter(|desc| desc.kind == Kind::Histogram)
-                .count()
-                == 1
-        );
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_told() {
-        let text = written(Some(Counts::default()));
-        assert!(text.contains("weir_ticks_total 0\n") && text.contains("weir_scrape_duration"));
-        for absent in ["weir_http_", "weir_textfile_", "weir_config_", "weir_web_"] {
-            assert!(!text.contains(absent), "{absent}");
-        }
-        let text = written(Some(Counts {
-            textfile: Some(TextfileCounts::default()),
-            ..Counts::default()
-        }));
-        assert!(text.contains("weir_textfile_write_errors_total 0\n"));
-        assert!(
-            !text.contains("weir_textfile_last_write"),
-            "it was never written"
-        );
-    }
-
-    #[test]
-    fn without_exporter_metrics_only_the_build_is_left() {
-        let text = written(None);
-        assert_eq!(
-            text.lines().filter(|line| !line.starts_with('#')).count(),
-            1
-        );
-        assert!(text.contains("weir_build_info{version="));
-    }
-}
+mod tests;

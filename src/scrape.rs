@@ -5,8 +5,10 @@
 //! when it breaks, again when it breaks in another way, and once when it heals.
 
 mod active;
+mod health;
 mod look;
 mod namespaces;
+mod shared;
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -14,7 +16,6 @@ use std::panic::catch_unwind;
 use std::time::Duration;
 
 use crate::collectors::ALL;
-use crate::collectors::Context;
 use crate::collectors::PER_NAMESPACE;
 use crate::collectors::Spec;
 use crate::collectors::connections;
@@ -36,56 +37,27 @@ use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 
 use self::active::Active;
+use self::health::Health;
 use self::look::Looking;
 use self::namespaces::Begun;
 use self::namespaces::Namespaces;
+use self::shared::Shared;
 
 pub use self::active::Outcome;
 
 /// The families that the engine itself writes.
 pub static FAMILIES: &[&Desc] = &[
-    &SUCCESS,
-    &DURATION,
-    &COMPANION_SUCCESS,
-    &COMPANION_DURATION,
-    &SOURCE,
-    &LEFT_OUT,
+    &health::SUCCESS,
+    &health::DURATION,
+    &health::COMPANION_SUCCESS,
+    &health::COMPANION_DURATION,
+    &health::SOURCE,
+    &health::LEFT_OUT,
     &namespaces::SUCCESS,
     &namespaces::SOURCE,
     &namespaces::LEFT_OUT,
     &namespaces::DISCOVERY_SUCCESS,
 ];
-
-static SUCCESS: Desc = Desc::gauge(
-    "node_scrape_collector_success",
-    &["collector"],
-    "Whether the collector succeeded in this scrape (1) or failed (0); the log says why.",
-);
-static DURATION: Desc = Desc::gauge(
-    "node_scrape_collector_duration_seconds",
-    &["collector"],
-    "How long the collector took in this scrape, in seconds.",
-);
-static COMPANION_SUCCESS: Desc = Desc::gauge(
-    "weir_collector_success",
-    &["collector"],
-    "Beside node_exporter: whether the collector succeeded in this scrape (1) or failed (0); the log says why.",
-);
-static COMPANION_DURATION: Desc = Desc::gauge(
-    "weir_collector_duration_seconds",
-    &["collector"],
-    "Beside node_exporter: how long the collector took in this scrape, in seconds.",
-);
-static SOURCE: Desc = Desc::gauge(
-    "weir_source_info",
-    &["collector", "source"],
-    "Where a collector that has a choice took its data from: netlink, proc, sysfs, or absent where this kernel has neither. Always 1.",
-);
-static LEFT_OUT: Desc = Desc::gauge(
-    "weir_series_left_out",
-    &["collector"],
-    "How many a collector's limit left out of this scrape: devices, destinations, pairs of hosts, listeners, routes, addresses, stations, mounts, servers of IPVS or counters of a cache, with all their series; of textfile the series of files that had no room.",
-);
 
 /// The enabled collectors and what they share.
 pub struct Engine {
@@ -97,54 +69,6 @@ pub struct Engine {
     batch: Batch,
     /// What runs for the page, while somebody looks at it.
     looking: Option<Looking>,
-}
-
-/// What the collectors share.
-struct Shared {
-    files: Files,
-    sockets: Sockets,
-    links: Links,
-    leases: Leases,
-    /// One for all namespaces: its thread stays in the own one.
-    reverse: Option<io::Result<ReverseNames>>,
-    hosts: Hosts,
-}
-
-impl Shared {
-    /// What is asked of the kernel once is asked anew from here on.
-    fn begin(&mut self) {
-        self.sockets.begin();
-        self.links.begin();
-    }
-
-    /// Runs a collector, and says what is to be told of it beside its families.
-    fn run<'a>(
-        &mut self,
-        active: &'a mut Active,
-        config: &Config,
-        sampler: &Sampler,
-        batch: &mut Batch,
-    ) -> Health<'a> {
-        let mut context = Context {
-            files: &self.files,
-            sampler,
-            sockets: &mut self.sockets,
-            links: &mut self.links,
-            hosts: &self.hosts,
-            reverse: self.reverse.as_ref(),
-            leases: &mut self.leases,
-            source: None,
-            left_out: None,
-            verdict: None,
-        };
-        active.run(config, &mut context, batch);
-        Health {
-            spec: active.spec,
-            outcome: active.outcome.as_ref(),
-            source: context.source,
-            left_out: context.left_out,
-        }
-    }
 }
 
 /// Which families a page has.
@@ -402,41 +326,6 @@ fn is_enabled(spec: &Spec, config: &Config) -> bool {
 /// Whether a collector has a family that node_exporter does not have.
 fn has_families_of_ours(spec: &Spec) -> bool {
     spec.declared().any(|desc| !is_node_exporters(&desc.name))
-}
-
-/// What is told of a collector beside its families.
-struct Health<'a> {
-    spec: &'static Spec,
-    outcome: Option<&'a Outcome>,
-    source: Option<&'static str>,
-    left_out: Option<usize>,
-}
-
-impl Health<'_> {
-    fn is_well(&self) -> bool {
-        self.outcome.is_some_and(|outcome| outcome.error.is_none())
-    }
-
-    fn write(&self, families: Families, batch: &mut Batch) {
-        let name = self.spec.name;
-        let [success, duration] = match families {
-            Families::All => [&SUCCESS, &DURATION],
-            Families::BesideNodeExporter => [&COMPANION_SUCCESS, &COMPANION_DURATION],
-        };
-        let labels = batch.labels(&[("collector", name)]);
-        if let Some(outcome) = self.outcome {
-            batch.push(duration, labels, outcome.duration.as_secs_f64());
-            batch.push(success, labels, f64::from(u8::from(self.is_well())));
-        }
-        if let Some(count) = self.left_out {
-            let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-            batch.push(&LEFT_OUT, labels, count);
-        }
-        if let Some(source) = self.source {
-            let labels = batch.labels(&[("collector", name), ("source", source)]);
-            batch.push(&SOURCE, labels, 1.0);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -65,9 +65,14 @@ impl App {
 
     fn look_anew(&mut self, now: Instant, before: Option<Seen>) -> Seen {
         let begun = processor_time(Whose::Thread);
-        let (mut batch, last) = match before {
-            Some(seen) => (seen.batch, seen.good_for),
-            None => (Batch::default(), LEAST),
+        let (mut batch, last, room) = match before {
+            // While a client still takes the last page, its memory is not free.
+            Some(seen) => {
+                let room = [seen.html, seen.json];
+                let room = room.map(|text| Rc::try_unwrap(text).unwrap_or_default());
+                (seen.batch, seen.good_for, room)
+            }
+            None => (Batch::default(), LEAST, <[Vec<u8>; 2]>::default()),
         };
         let time = SystemTime::now();
         self.engine
@@ -92,7 +97,7 @@ impl App {
             telemetry_path: self.config.telemetry_path.clone(),
             bridges: self.engine.bridges(),
         };
-        let (html, json) = View::new(about, &batch, &self.sampler).render();
+        let [html, json] = View::new(about, &batch, &self.sampler).render(room);
         let cost = processor_time(Whose::Thread).saturating_sub(begun);
         Seen {
             html: Rc::new(html),

@@ -19,6 +19,7 @@ use super::BindError;
 use super::Guard;
 use super::GuardError;
 use super::GuardStats;
+use super::Gzip;
 use super::Request;
 use super::Settings;
 use super::connection::Connection;
@@ -78,6 +79,7 @@ pub struct Server {
     /// The connection whose request the application has.
     taken: Option<u64>,
     pub(super) next_id: u64,
+    pub(super) gzip: Gzip,
     pub(super) max_connections: usize,
     /// What `max_connections` is cut to by the descriptor limit.
     pub(super) limit: usize,
@@ -111,6 +113,7 @@ impl Server {
             ready: VecDeque::new(),
             taken: None,
             next_id: 0,
+            gzip: Gzip::default(),
             max_connections: settings.max_connections,
             limit: room::connection_limit(settings.max_connections),
             limited_until: None,

@@ -21,6 +21,7 @@ mod guard;
 #[cfg(not(feature = "tls"))]
 #[path = "no_guard.rs"]
 mod guard;
+mod gzip;
 pub mod head;
 mod health;
 mod listeners;
@@ -37,6 +38,7 @@ pub use connections::Server;
 pub use connections::Stats;
 pub use guard::Guard;
 pub use guard::GuardError;
+pub use gzip::Gzip;
 pub use head::Request;
 pub use health::Health;
 pub use listeners::BindError;
@@ -112,7 +114,7 @@ pub trait Source {
 
 /// Answers one request, and with the same bytes all others that wait for them.
 pub fn serve(server: &mut Server, request: &Request, source: &mut dyn Source, settings: &Settings) {
-    let answer = routes::answer(request, source, settings);
+    let answer = routes::answer(request, source, settings, &mut server.gzip);
     for _ in 0..server.respond(request, &answer) {
         source.answered(answer.handler(), answer.status());
     }

@@ -3,6 +3,7 @@
 use tiny_http::Method;
 
 use super::Answer;
+use super::Gzip;
 use super::Request;
 use super::Selection;
 use super::Settings;
@@ -13,7 +14,12 @@ use crate::exposition;
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Answers one request.
-pub fn answer(request: &Request, source: &mut dyn Source, settings: &Settings) -> Answer {
+pub fn answer(
+    request: &Request,
+    source: &mut dyn Source,
+    settings: &Settings,
+    gzip: &mut Gzip,
+) -> Answer {
     let (path, query) = split(&request.target);
     let mut answer = match request.method {
         Method::Get | Method::Head => get(path, query, request, source, settings),
@@ -24,6 +30,9 @@ pub fn answer(request: &Request, source: &mut dyn Source, settings: &Settings) -
             answer
         }
     };
+    if request.accepts_gzip && answer.header("Vary") == Some("Accept-Encoding") {
+        answer.compress(gzip);
+    }
     if let Some(origin) = &settings.cors_origin {
         answer.add_header("Access-Control-Allow-Origin", origin);
     }
@@ -53,9 +62,6 @@ fn get(
     answer.add_header("Cache-Control", "no-store");
     if settings.compression && answer.handler() != "health" {
         answer.add_header("Vary", "Accept-Encoding");
-        if request.accepts_gzip {
-            answer.compress();
-        }
     }
     answer
 }

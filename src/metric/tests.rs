@@ -132,3 +132,26 @@ fn in_a_scope_families_described_either_way_are_one_by_their_name() {
     }
     assert_eq!(batch.families().len(), 2);
 }
+
+#[test]
+fn each_family_is_there_once_whatever_its_address() {
+    let made: Vec<_> = (0..9000)
+        .map(|number| Desc::at_run_time(format!("a{number}"), Kind::Gauge, &[], String::new()))
+        .collect();
+    let mut batch = Batch::default();
+    for round in 0..2 {
+        // Backward once, so that none follows the one before.
+        for number in 0..made.len() {
+            let place = if round == 0 {
+                number
+            } else {
+                made.len() - 1 - number
+            };
+            batch.push_shared(&made[place], NO_LABELS, 0.0);
+        }
+        assert_eq!(batch.families().len(), made.len());
+    }
+    batch.clear();
+    batch.push_shared(&made[0], NO_LABELS, 0.0);
+    assert_eq!(batch.families().len(), 1);
+}

@@ -7,7 +7,7 @@ use crate::tc::Direction;
 use crate::tc::attach::State;
 use crate::tc::attach::Watch;
 
-use super::rate;
+use super::devices::rate;
 
 /// More packets a second than this, in either direction, and an interface is active.
 const ACTIVE: f64 = 0.1;

@@ -1,8 +1,13 @@
-use super::*;
+//! Tests of the engine with collectors of their own.
+
+use std::path::Path;
+
 use crate::collectors::CollectError;
 use crate::collectors::Collector;
+use crate::collectors::Context;
 use crate::metric::NO_LABELS;
-use std::path::Path;
+
+use super::*;
 
 static GOOD: Desc = Desc::gauge("good", &[], "Good.");
 static LOST: Desc = Desc::gauge("lost", &[], "Lost.");

@@ -111,10 +111,10 @@ pub struct Peers {
     counted: [u64; 2],
     /// Accepted connections by local port, whoever the peer: one place for each port.
     accepted: Box<[u32]>,
-    /// The ports that have a listener now, or accepted a connection that still is.
-    serving: Ports,
     /// Opened connections, whoever the peer.
     opened: u64,
+    /// The ports that have a listener now, or accepted a connection.
+    used: Ports,
     quality: Option<Quality>,
 }
 
@@ -128,8 +128,8 @@ impl Peers {
             pairs: Tally::default(),
             counted: [0; 2],
             accepted: vec![0; 1 << 16].into_boxed_slice(),
-            serving: Ports::default(),
             opened: 0,
+            used: Ports::default(),
             quality: settings.tcp_info.then(|| Quality::new(settings)),
         }
     }
@@ -139,14 +139,14 @@ impl Peers {
         self.listening.restart();
         self.pairs.restart(PAIRS, self.settings.max_series);
         self.counted = [0; 2];
-        // Nothing is touched where nothing was counted: to look at every place takes longer than all else of an idle namespace,
-        // and of one without connections the kernel then gives no memory for them.
-        for port in self.serving.iter() {
+        // Nothing is read or written where nothing was counted: of a namespace without connections the kernel then gives no
+        // memory for these places.
+        for port in self.used.iter() {
             if let Some(count) = self.accepted.get_mut(usize::from(port)) {
                 *count = 0;
             }
         }
-        self.serving.clear();
+        self.used.clear();
         self.opened = 0;
     }
 
@@ -157,7 +157,7 @@ impl Peers {
             State::ESTABLISHED => self.connected(socket, range),
             State::LISTEN => {
                 self.listening.add(socket);
-                self.serving.insert(socket.local_port);
+                self.used.insert(socket.local_port);
             }
             _ => {}
         }
@@ -167,10 +167,10 @@ impl Peers {
         let direction = self.direction(socket, range);
         match direction {
             Direction::Input => {
-                self.serving.insert(socket.local_port);
                 if let Some(count) = self.accepted.get_mut(usize::from(socket.local_port)) {
                     *count += 1;
                 }
+                self.used.insert(socket.local_port);
             }
             Direction::Output => self.opened += 1,
         }
@@ -234,8 +234,10 @@ impl Peers {
     /// The local ports that accepted connections that still are, or that have a listener, and how many; in the order of
     /// ports, whoever the peer.
     pub fn accepted(&self) -> impl Iterator<Item = (u16, u32)> {
-        let count = |port: u16| Some((port, *self.accepted.get(usize::from(port))?));
-        self.serving.iter().filter_map(count)
+        let count = |port: u16| self.accepted.get(usize::from(port)).copied();
+        self.used
+            .iter()
+            .map(move |port| (port, count(port).unwrap_or(0)))
     }
 }
 

@@ -27,18 +27,40 @@ pub(super) enum Unit {
 pub(super) struct Html {
     text: String,
     revision: u64,
+    /// Where the fingerprint is written once it is known.
+    place: usize,
     /// What the keys begin with, dot included.
     at: String,
 }
 
+/// As FNV-1a with 64 bits, but of eight bytes at a time.
+const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const NO_REVISION: &str = "0000000000000000";
+
 impl Html {
-    pub(super) fn new() -> Self {
+    /// Writes into `room`, which is empty and kept for its memory.
+    pub(super) fn new(room: Vec<u8>) -> Self {
         Self {
-            text: String::with_capacity(32 << 10),
-            // As FNV-1a with 64 bits, but of eight bytes at a time.
-            revision: 0xcbf2_9ce4_8422_2325,
+            text: String::from_utf8(room).unwrap_or_default(),
+            revision: BASIS,
+            place: 0,
             at: String::new(),
         }
+    }
+
+    /// Leaves room for the fingerprint of what follows.
+    pub(super) fn begin_revision(&mut self) {
+        self.place = self.text.len();
+        self.text.push_str(NO_REVISION);
+        self.revision = BASIS;
+    }
+
+    /// Writes the fingerprint where room was left for it, and tells it.
+    pub(super) fn end_revision(&mut self) -> String {
+        let revision = format!("{:016x}", self.revision);
+        let place = self.place..self.place + NO_REVISION.len();
+        self.text.replace_range(place, &revision);
+        revision
     }
 
     /// Markup; nothing that comes from elsewhere.
@@ -54,15 +76,21 @@ impl Html {
     }
 
     fn put(&mut self, text: &str) -> &mut Self {
-        for bytes in text.as_bytes().chunks(8) {
-            let word = bytes
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-            self.revision = (self.revision ^ word).wrapping_mul(0x0100_0000_01b3);
-            self.revision ^= self.revision >> 29;
+        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        for word in words {
+            self.stir(u64::from_be_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let word = rest.iter();
+            self.stir(word.fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
         self.text.push_str(text);
         self
+    }
+
+    fn stir(&mut self, word: u64) {
+        self.revision = (self.revision ^ word).wrapping_mul(0x0100_0000_01b3);
+        self.revision ^= self.revision >> 29;
     }
 
     /// The keys of what follows begin with this, a row of a list where there is a number.
@@ -154,9 +182,9 @@ impl Html {
         self.put("\"");
     }
 
-    /// What was written, and its fingerprint.
-    pub(super) fn finish(self) -> (String, String) {
-        (self.text, format!("{:016x}", self.revision))
+    /// What was written.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.text.into_bytes()
     }
 }
 
@@ -249,19 +277,24 @@ mod tests {
 
     #[test]
     fn text_is_escaped() {
-        let mut html = Html::new();
+        let mut html = Html::new(Vec::new());
         html.text("\"'><script>&\u{1}");
-        assert_eq!(html.finish().0, "&quot;&#39;&gt;&lt;script&gt;&amp;\\u{1}");
+        assert_eq!(html.finish(), b"&quot;&#39;&gt;&lt;script&gt;&amp;\\u{1}");
     }
 
     #[test]
     fn numbers_do_not_change_the_revision_and_all_else_does() {
         let of = |name: &str, value: Option<f64>| {
-            let mut html = Html::new();
+            let mut html = Html::new(Vec::new());
+            html.raw("anything ").begin_revision();
             html.within("rows", Some(3));
             html.text(name).value("used", Unit::Count, value);
             html.bar("ratio", Some(value.unwrap_or(0.0) / 1e6), 0.8);
-            html.finish()
+            let revision = html.end_revision();
+            let text = String::from_utf8(html.finish()).unwrap();
+            let (head, text) = text.split_at("anything ".len() + 16);
+            assert!(head.ends_with(&revision), "{head}");
+            (text.to_string(), revision)
         };
         let (text, revision) = of("a", Some(1234.0));
         assert!(text.starts_with("a<b data-n=\"rows.3.used\">1\u{202f}234</b><svg class=\"bar\""));

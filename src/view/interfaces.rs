@@ -6,7 +6,8 @@ use crate::sampler::history::Point;
 
 use super::Past;
 use super::read::each;
-use super::read::label;
+use super::read::pairs;
+use super::read::plain;
 use super::read::whole;
 use super::table;
 use super::table::Row;
@@ -74,15 +75,21 @@ pub(super) fn read(rows: &mut Vec<Row>, batch: &Batch, sampler: &Sampler) -> usi
 }
 
 fn state(row: &Row, labels: &str) -> String {
-    let found = match (&*label(labels, "adminstate"), row.number(CARRIER)) {
-        ("down", _) => "off".to_string(),
-        (_, Some(0.0)) => CARRIER_LOST.to_string(),
-        _ => label(labels, "operstate"),
-    };
-    if found.is_empty() || found == "unknown" {
-        return "up".to_string();
+    let (mut admin, mut operational) = ("", "");
+    for (name, value) in pairs(labels) {
+        match name {
+            "adminstate" => admin = value,
+            "operstate" => operational = value,
+            _ => {}
+        }
     }
-    found
+    let found = match (admin, row.number(CARRIER)) {
+        ("down", _) => "off",
+        (_, Some(0.0)) => CARRIER_LOST,
+        _ if operational.is_empty() || operational == "unknown" => "up",
+        _ => return plain(operational),
+    };
+    found.to_string()
 }
 
 /// Keeps the loudest, in the order in which they came but with loopback last; says how many others there are.
@@ -138,18 +145,20 @@ fn past(points: &[Point], row: &mut Row) -> Past {
     row.set(RECENT_DROPS, Some(drops.into()));
     let scale = peak.max(LEAST_SCALE);
     (past.peak, past.scale) = (peak.into(), scale.into());
-    for point in points {
-        past.receive.push(level(point.receive, scale));
-        past.transmit.push(level(point.transmit, scale));
-    }
+    let levels = |rate: fn(&Point) -> f32| {
+        let levels = points.iter().map(|point| level(rate(point), scale));
+        String::from_utf8(levels.collect()).unwrap_or_default()
+    };
+    past.receive = levels(|point| point.receive);
+    past.transmit = levels(|point| point.transmit);
     past
 }
 
 /// A rate as a digit; whatever is more than nothing is more than 0.
-fn level(rate: f32, scale: f32) -> char {
+fn level(rate: f32, scale: f32) -> u8 {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     if rate.is_nan() {
-        return '.';
+        return b'.';
     }
     let level = rate / scale * 35.0;
     #[expect(
@@ -159,7 +168,7 @@ fn level(rate: f32, scale: f32) -> char {
     )]
     let whole = level as u8;
     let level = whole + u8::from(level > f32::from(whole));
-    char::from(DIGITS.get(usize::from(level)).copied().unwrap_or(b'z'))
+    DIGITS.get(usize::from(level)).copied().unwrap_or(b'z')
 }
 
 #[cfg(test)]
@@ -170,7 +179,7 @@ mod tests {
     #[test]
     fn levels_are_digits_of_base_36() {
         let levels = [0.0, 0.001, 1.0, 50.0, 100.0, f32::NAN].map(|rate| level(rate, 100.0));
-        assert_eq!(levels, ['0', '1', '1', 'i', 'z', '.']);
+        assert_eq!(&levels, b"011iz.");
     }
 
     #[test]

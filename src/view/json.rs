@@ -141,9 +141,10 @@ impl Json {
     }
 }
 
-pub(super) fn render(view: &View, revision: &str) -> String {
+/// Writes into `room`, which is empty and kept for its memory.
+pub(super) fn render(view: &View, revision: &str, room: Vec<u8>) -> Vec<u8> {
     let mut json = Json {
-        text: Vec::with_capacity(16 << 10),
+        text: room,
         comma: false,
     };
     json.open("", b'{');
@@ -156,7 +157,7 @@ pub(super) fn render(view: &View, revision: &str) -> String {
     collectors(&mut json, view);
     json.close(b'}');
     json.text.push(b'\n');
-    String::from_utf8(json.text).unwrap_or_default()
+    json.text
 }
 
 fn about(json: &mut Json, view: &View, revision: &str) {

@@ -135,12 +135,14 @@ impl View {
         view
     }
 
-    /// The page, and the JSON of the same state.
+    /// The page, and the JSON of the same state, each in the memory of what it is given: of what was rendered before.
     #[must_use]
-    pub fn render(&self) -> (Vec<u8>, Vec<u8>) {
-        let (html, revision) = page::render(self);
-        let json = json::render(self, &revision);
-        (html.into_bytes(), json.into_bytes())
+    pub fn render(&self, [mut html, mut json]: [Vec<u8>; 2]) -> [Vec<u8>; 2] {
+        html.clear();
+        json.clear();
+        let (html, revision) = page::render(self, html);
+        let json = json::render(self, &revision, json);
+        [html, json]
     }
 
     /// What is wrong, the worst first.

@@ -20,34 +20,26 @@ pub const POLICY: &str = concat!(
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 );
 
-/// The page, and the fingerprint of what of it is not a number.
-pub(super) fn render(view: &View) -> (String, String) {
-    let mut main = Html::new();
-    header(&mut main, view);
-    problems(&mut main, view);
-    sections::write(&mut main, view);
-    let (main, revision) = main.finish();
-    let mut head = Html::new();
-    head.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
-    head.text(&title(view));
-    head.raw(
+/// The page, and the fingerprint of what of `<main>` is not a number.
+pub(super) fn render(view: &View, room: Vec<u8>) -> (Vec<u8>, String) {
+    let mut html = Html::new(room);
+    html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
+    html.text(&title(view));
+    html.raw(
         "</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n<style>",
     );
-    head.raw(STYLE);
-    head.raw("</style>\n</head>\n<body>\n<main data-revision=\"");
-    let (head, _) = head.finish();
-    let tail = "</main>\n<script>";
-    let page = [
-        &head,
-        &*revision,
-        "\">\n",
-        &main,
-        tail,
-        SCRIPT,
-        "</script>\n</body>\n</html>\n",
-    ];
-    (page.concat(), revision)
+    html.raw(STYLE);
+    html.raw("</style>\n</head>\n<body>\n<main data-revision=\"");
+    html.begin_revision();
+    html.raw("\">\n");
+    header(&mut html, view);
+    problems(&mut html, view);
+    sections::write(&mut html, view);
+    let revision = html.end_revision();
+    html.raw("</main>\n<script>").raw(SCRIPT);
+    html.raw("</script>\n</body>\n</html>\n");
+    (html.finish(), revision)
 }
 
 /// The name of the browser's tab: how many things are wrong, and the machine.

@@ -119,29 +119,45 @@ fn value(batch: &Batch, family: &str) -> Option<f64> {
 }
 
 /// The value of a label in `{a="x",b="y"}`; empty where there is no such label.
-pub(super) fn label(mut text: &str, wanted: &str) -> String {
-    let mut value = String::new();
-    while let Some(at) = text.find("=\"") {
-        let (name, rest) = text.split_at(at);
-        let name = name.trim_start_matches(['{', ',']);
-        text = rest.get(2..).unwrap_or_default();
-        while let Some(at) = text.find(['\\', '"']) {
-            let (plain, rest) = text.split_at(at);
-            value.push_str(plain);
-            if rest.starts_with('"') {
-                text = rest.get(1..).unwrap_or_default();
-                break;
-            }
-            let escaped = rest.chars().nth(1).unwrap_or('\\');
-            value.push(if escaped == 'n' { '\n' } else { escaped });
-            text = rest.get(1 + escaped.len_utf8()..).unwrap_or_default();
+pub(super) fn label(labels: &str, wanted: &str) -> String {
+    let found = pairs(labels).find(|(name, _)| *name == wanted);
+    found.map_or_else(String::new, |(_, value)| plain(value))
+}
+
+/// Labels and their values, escaped as they stand there, as far as they can be read.
+pub(super) fn pairs(labels: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = labels.strip_prefix('{').unwrap_or(labels);
+    std::iter::from_fn(move || {
+        let (name, behind) = rest.split_once('=')?;
+        let behind = behind.strip_prefix('"')?;
+        // Behind a backslash a quotation mark ends nothing.
+        let mut escaped = false;
+        let end = behind.bytes().position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        let (value, behind) = behind.split_at_checked(end?)?;
+        rest = behind.trim_start_matches(['"', ',']);
+        Some((name, value))
+    })
+}
+
+/// A label's value without its escapes.
+pub(super) fn plain(mut value: &str) -> String {
+    let mut plain = String::with_capacity(value.len());
+    while let Some((before, behind)) = value.split_once('\\') {
+        plain.push_str(before);
+        let mut rest = behind.chars();
+        match rest.next() {
+            Some('n') => plain.push('\n'),
+            Some(other) => plain.push(other),
+            None => plain.push('\\'),
         }
-        if name == wanted {
-            return value;
-        }
-        value.clear();
+        value = rest.as_str();
     }
-    value
+    plain.push_str(value);
+    plain
 }
 
 #[expect(

@@ -53,7 +53,7 @@ fn run(name: &'static str, error: Option<&str>) -> Run {
 
 /// The page's `<main>`, and the JSON.
 fn rendered(about: About, batch: &Batch, sampler: &Sampler) -> (String, Value) {
-    let (html, json) = View::new(about, batch, sampler).render();
+    let [html, json] = View::new(about, batch, sampler).render(<[Vec<u8>; 2]>::default());
     let (html, json) = (
         String::from_utf8(html).unwrap(),
         String::from_utf8(json).unwrap(),
@@ -335,7 +335,8 @@ fn crowds_are_bounded_and_folded() {
         collectors: vec![run("throughput", None)],
         ..about()
     };
-    let (whole, _) = View::new(about.clone(), &batch, &Sampler::default()).render();
+    let view = View::new(about.clone(), &batch, &Sampler::default());
+    let [whole, _] = view.render(<[Vec<u8>; 2]>::default());
     let (html, now) = rendered(about, &batch, &Sampler::default());
     let devices = now["interfaces"].as_array().unwrap();
     assert_eq!(

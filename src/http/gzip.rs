@@ -1,0 +1,83 @@
+//! gzip (RFC 1952) with a compressor that is kept from one answer to the next.
+//!
+//! Its tables are 300 KB. Made anew for each answer, the kernel has to give and to clear those pages each time: that was two thirds
+//! of the time for an answer of 40 KB, a third for one of 180 KB.
+
+use flate2::Compress;
+use flate2::Compression;
+use flate2::Crc;
+use flate2::FlushCompress;
+use flate2::Status;
+
+/// Identification, deflate, no flags, no time, the fast level's mark, an unknown operating system.
+const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+/// The least room that the compressor is given at a time.
+const ROOM: usize = 4096;
+
+/// The compressor, there from the first answer that needs it on.
+#[derive(Debug, Default)]
+pub struct Gzip(Option<Compress>);
+
+impl Gzip {
+    /// The bytes as one gzip member, or `None` if the compressor fails, which it has no reason to.
+    ///
+    /// At the fast level: on a text page it leaves a fifth more than the best one and costs a third of the time.
+    pub fn pack(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let deflate = self
+            .0
+            .get_or_insert_with(|| Compress::new(Compression::fast(), false));
+        deflate.reset();
+        let mut packed = Vec::with_capacity(ROOM + bytes.len() / 4);
+        packed.extend_from_slice(&HEAD);
+        let mut rest = bytes;
+        loop {
+            let before = deflate.total_in();
+            let status = deflate.compress_vec(rest, &mut packed, FlushCompress::Finish);
+            let taken = usize::try_from(deflate.total_in() - before).ok()?;
+            rest = rest.get(taken..)?;
+            match status.ok()? {
+                Status::StreamEnd => break,
+                Status::Ok | Status::BufError => packed.reserve(ROOM.max(packed.len() / 2)),
+            }
+        }
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        packed.extend_from_slice(&crc.sum().to_le_bytes());
+        packed.extend_from_slice(&crc.amount().to_le_bytes());
+        Some(packed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    #[test]
+    fn what_was_packed_is_the_same_again_whatever_came_before() {
+        let mut gzip = Gzip::default();
+        let noise: Vec<u8> = (0..200_000_u32)
+            .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        let text = "up 1\n".repeat(50_000);
+        for bytes in [
+            b"".as_slice(),
+            text.as_bytes(),
+            &noise,
+            b"a",
+            text.as_bytes(),
+        ] {
+            let packed = gzip.pack(bytes).expect("packed");
+            let mut found = Vec::new();
+            let mut decoder = GzDecoder::new(packed.as_slice());
+            decoder
+                .read_to_end(&mut found)
+                .expect("length and checksum are right");
+            assert_eq!(found, bytes);
+            assert_eq!(Gzip::default().pack(bytes).expect("packed"), packed);
+        }
+    }
+}
