@@ -5,6 +5,7 @@
 //! their connections go on.
 
 mod node_graph;
+mod quality;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,8 +27,8 @@ use crate::running::wait_until;
 use crate::support::skip;
 use crate::text::Page;
 
-const INPUT: &str = "network_connections_input_total";
-const OUTPUT: &str = "network_connections_output_total";
+pub(crate) const INPUT: &str = "network_connections_input_total";
+pub(crate) const OUTPUT: &str = "network_connections_output_total";
 
 /// Each host's addresses; its number is the last byte.
 const A: [&str; 2] = ["10.77.0.1", "fd77::1"];
@@ -80,19 +81,19 @@ impl Network {
 
 /// Connections that stay until this goes out of scope, and their listeners.
 #[derive(Default)]
-struct Held {
-    listeners: BTreeMap<&'static str, TcpListener>,
-    ends: Vec<TcpStream>,
+pub(crate) struct Held {
+    pub(crate) listeners: BTreeMap<&'static str, TcpListener>,
+    pub(crate) ends: Vec<TcpStream>,
 }
 
 impl Held {
-    fn listen(&mut self, host: &Namespace, address: &'static str) {
+    pub(crate) fn listen(&mut self, host: &Namespace, address: &'static str) {
         let listener = host.inside(|| TcpListener::bind(address).unwrap());
         self.listeners.insert(address, listener);
     }
 
     /// Opens `count` connections to a listener; half of them are left for `accept` to find.
-    fn open(&mut self, client: &Namespace, server: &str, listener: &str, count: usize) {
+    pub(crate) fn open(&mut self, client: &Namespace, server: &str, listener: &str, count: usize) {
         let server: SocketAddr = server.parse().unwrap();
         for number in 0..count {
             let patience = Duration::from_secs(5);
@@ -177,7 +178,7 @@ fn told(page: &Page, family: &str) -> Pairs {
 }
 
 /// The address in `10.0.0.1:80` or `[::1]:80`.
-fn end(text: &str) -> IpAddr {
+pub(crate) fn end(text: &str) -> IpAddr {
     let address = text.rsplit_once(':').unwrap().0;
     let address: IpAddr = address.trim_matches(['[', ']']).parse().unwrap();
     address.to_canonical()
@@ -317,53 +318,16 @@ fn three_hosts_agree_with_what_was_opened_and_with_ss() {
         told(&page, INPUT),
         pairs([(B[0], A[0], 5), (B[1], A[1], 1)])
     );
+    assert_eq!(both_directions(&page), ss(b), "on B");
     let page = once(c, &["--sockets.source=proc"]);
     assert_eq!(
         told(&page, OUTPUT),
         pairs([(A[0], C[0], 5), (A[1], C[1], 1)])
     );
     assert_eq!(told(&page, INPUT), pairs([(C[0], A[0], 1)]));
+    assert_eq!(both_directions(&page), ss(c), "on C");
     filters(a, b);
-    quality(a);
-}
-
-/// Round-trip times and retransmissions are those that `ss -i` shows, of the same connections.
-fn quality(a: &Namespace) {
-    let text = a.run("ss", ["-HtniO", "state", "established"]);
-    let text = String::from_utf8(text).unwrap();
-    let page = once(a, &["--collector.connections.tcp-info"]);
-    for (group, v4) in [("10.77.0.0/24", true), ("fd77::/64", false)] {
-        let mut milliseconds = Vec::new();
-        for line in text.lines() {
-            let words: Vec<_> = line.split_whitespace().collect();
-            let peer = end(words[3]);
-            if peer.is_ipv4() == v4 && !peer.is_loopback() {
-                let rtt = words
-                    .iter()
-                    .find_map(|word| word.strip_prefix("rtt:"))
-                    .unwrap();
-                milliseconds.push(rtt.split('/').next().unwrap().parse::<f64>().unwrap());
-            }
-        }
-        let value = |family: &str, part: &str| {
-            let name = format!("weir_connections_{family}");
-            let samples = &page.families[&name].samples;
-            let labels = [("peers".to_string(), group.to_string())];
-            samples[&(format!("{name}_{part}"), labels.into_iter().collect())]
-        };
-        let count = f64::from(u32::try_from(milliseconds.len()).unwrap());
-        assert!(count > 2.0, "{text}");
-        assert_eq!(value("round_trip_seconds", "count"), count, "{group}");
-        assert_eq!(value("retransmitted_segments", "count"), count, "{group}");
-        let (sum, found) = (
-            milliseconds.iter().sum::<f64>() / 1e3,
-            value("round_trip_seconds", "sum"),
-        );
-        assert!(
-            sum > 0.0 && (sum - found).abs() < 1e-6 * count,
-            "{group}: {sum} and {found}\n{text}"
-        );
-    }
+    quality::check(a);
 }
 
 /// What the flags of ranges make of the same connections, in a weir that starts only now.

@@ -1,5 +1,6 @@
 //! `--netns` against the kernel, `ss` and `ip`: the same numbers as they tell inside, with privilege and without.
 
+mod connections;
 mod crowd;
 mod numbers;
 
@@ -85,6 +86,12 @@ fn sleeper(namespace: &Namespace) -> Process {
     })
 }
 
+/// What a process's namespace is called by who may not see which one it is.
+fn seen_from_outside(process: &Process) -> String {
+    let path = format!("/proc/{}/net/dev", process.0.id());
+    format!("proc/{}", std::fs::metadata(path).unwrap().ino())
+}
+
 fn netns_labels(page: &Page, family: &str) -> BTreeSet<String> {
     let Some(family) = page.families.get(family) else {
         return BTreeSet::new();
@@ -167,9 +174,7 @@ fn without_privilege_the_tables_of_processes_are_read() {
         &["--netns=all", "--limit.netns=10000"],
     );
     // Whose namespace it is may only be seen by its owner.
-    let path = format!("/proc/{}/net/dev", sleeps.0.id());
-    let number = std::fs::metadata(path).unwrap().ino();
-    let label = format!("proc/{number}");
+    let label = seen_from_outside(&sleeps);
     let of = |netns: &str| page.value("weir_netns_success", &[("netns", netns)]);
     assert_eq!((of(&label), of(&without.name)), (Some(1.0), Some(0.0)));
     let labels = [("netns", label.as_str()), ("source", "proc")];
@@ -218,8 +223,7 @@ fn who_may_enter_but_not_trace_measures_each_once() {
         let labels = [("netns", name.as_str()), ("source", "setns")];
         assert_eq!(page.value("weir_netns_source_info", &labels), Some(1.0));
     }
-    let path = format!("/proc/{}/net/dev", sleeps.0.id());
-    let twice = format!("proc/{}", std::fs::metadata(path).unwrap().ino());
+    let twice = seen_from_outside(&sleeps);
     let labels = netns_labels(&page, "weir_netns_success");
     assert!(!labels.contains(&twice), "{labels:?}");
     assert!(!netns_labels(&page, "node_sockstat_TCP_inuse").contains(&twice));

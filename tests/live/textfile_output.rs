@@ -3,6 +3,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -12,9 +16,16 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use rustix::net::AddressFamily;
+use rustix::net::SocketType;
+use rustix::net::bind;
+use rustix::net::connect;
+use rustix::net::socket;
 use rustix::process::Signal;
 
 use crate::client;
+use crate::connections::INPUT;
+use crate::connections::OUTPUT;
 use crate::promtool::complaints;
 use crate::running::Directory;
 use crate::running::Process;
@@ -30,7 +41,14 @@ use crate::text::Page;
 const NODE_EXPORTER: &str = "/usr/bin/prometheus-node-exporter";
 
 /// Every collector of weir's that is off by default and needs nothing.
-const MORE: &[&str] = &["lnstat", "network_route", "qdisc", "textfile", "xfrm"];
+const MORE: &[&str] = &[
+    "connections",
+    "lnstat",
+    "network_route",
+    "qdisc",
+    "textfile",
+    "xfrm",
+];
 
 /// Kills in each of the two ways of running.
 const ROUNDS: u32 = 40;
@@ -59,7 +77,7 @@ fn writing(directory: &Path, arguments: &[&str]) -> Process {
 }
 
 /// A file with rates, which the second tick brings, of a weir that has ended.
-fn written(directory: &Path) -> Page {
+fn written(directory: &Path, more: &[&str]) -> Page {
     let on: Vec<_> = MORE
         .iter()
         .map(|name| format!("--collector.{name}"))
@@ -67,6 +85,7 @@ fn written(directory: &Path) -> Page {
     let mut arguments: Vec<_> = on.iter().map(String::as_str).collect();
     let own = format!("--collector.textfile.directory={}", directory.display());
     arguments.push(&own);
+    arguments.extend(more);
     let mut weir = writing(directory, &arguments);
     wait_until("rates", || {
         fs::read_to_string(file(directory)).is_ok_and(|text| text.contains("_per_second{"))
@@ -76,13 +95,55 @@ fn written(directory: &Path) -> Page {
     page(&file(directory))
 }
 
+/// A connection on loopback between an address and itself that no other run of this test has.
+struct Connection {
+    address: Ipv4Addr,
+    _listener: TcpListener,
+    _client: OwnedFd,
+}
+
+impl Connection {
+    fn open() -> Self {
+        // Process numbers have 22 bits.
+        let [_, a, b, c] = std::process::id().to_be_bytes();
+        let address = Ipv4Addr::new(127, 64 | a, b, c);
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let client = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        // Else the kernel would give 127.0.0.1 to it.
+        bind(&client, &SocketAddr::from((address, 0))).unwrap();
+        connect(&client, &listener.local_addr().unwrap()).unwrap();
+        Self {
+            address,
+            _listener: listener,
+            _client: client,
+        }
+    }
+}
+
 #[test]
 fn node_exporter_serves_all_of_it_and_nothing_twice() {
     if !Path::new(NODE_EXPORTER).exists() {
         return skip("prometheus-node-exporter is not installed");
     }
     let directory = Directory::new();
-    let ours = written(&directory.0);
+    let connection = Connection::open();
+    let address = connection.address.to_string();
+    let ours = written(
+        &directory.0,
+        &[
+            "--collector.connections.exclude=",
+            &format!("--collector.connections.include={address}/32"),
+        ],
+    );
+    drop(connection);
+    let ends = [
+        ("dest_ip", address.as_str()),
+        ("src_ip", &address),
+        ("peer_hostname", ""),
+    ];
+    for family in [INPUT, OUTPUT] {
+        assert_eq!(ours.value(family, &ends), Some(1.0), "{family}");
+    }
     let address = free_address();
     let child = Command::new(NODE_EXPORTER)
         .arg(format!("--web.listen-address={address}"))
@@ -126,7 +187,7 @@ fn promtool_has_nothing_to_say_about_it() {
         return skip("promtool is not installed");
     }
     let directory = Directory::new();
-    written(&directory.0);
+    written(&directory.0, &[]);
     assert_eq!(complaints(&fs::read(file(&directory.0)).unwrap()), [""; 0]);
 }
 

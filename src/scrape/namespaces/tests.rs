@@ -17,6 +17,8 @@ use crate::sampler::Sampler;
 use crate::scrape::Engine;
 use crate::sockets::Sockets;
 
+mod connections;
+
 const DEV: &str = "Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
 ";

@@ -190,6 +190,29 @@ fn a_connection_within_this_host_counts_once_in_each_direction() {
 }
 
 #[test]
+fn ports_are_counted_anew_in_each_walk() {
+    let mut peers = Peers::new(&settings(|_| {}));
+    let both = [
+        ("10.0.0.1:80", "10.0.0.2:50000"),
+        ("10.0.0.1:65535", "10.0.0.2:50001"),
+    ];
+    let walks = [
+        (
+            &["0.0.0.0:0", "0.0.0.0:80"][..],
+            &both[..],
+            &[(0, 0), (80, 1), (65535, 1)][..],
+        ),
+        (&["0.0.0.0:80"], &both[..1], &[(80, 1)]),
+        (&["0.0.0.0:443"], &[], &[(443, 0)]),
+        (&[], &[], &[]),
+    ];
+    for (listeners, connections, expected) in walks {
+        walk(&mut peers, listeners, connections, Some(RANGE));
+        assert_eq!(peers.accepted().collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
 fn peers_are_filtered_and_grouped_and_ports_are_not() {
     let mut peers = Peers::new(&settings(|settings| {
         settings.exclude = cidrs("10.1.0.0/16,::1/128").unwrap();

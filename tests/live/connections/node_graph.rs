@@ -1,4 +1,4 @@
-//! The documentation's questions for a node graph, asked of a real Prometheus that scrapes the three hosts.
+//! README's questions for a node graph, asked of a real Prometheus that scrapes the three hosts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,10 +26,9 @@ use super::a_input;
 use super::a_output;
 use super::populate;
 
-/// docs/connections.md's questions, in its order: edges, nodes.
+/// README's questions, in its order: edges, nodes.
 fn questions() -> Vec<String> {
-    let text =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/connections.md")).unwrap();
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let blocks = text.split("```promql\n").skip(1);
     blocks
         .map(|block| block.split("```").next().unwrap().to_string())
@@ -71,8 +70,10 @@ fn label(series: &Value, name: &str) -> String {
         .to_string()
 }
 
-fn value(series: &Value) -> f64 {
-    series["value"][1].as_str().unwrap().parse().unwrap()
+/// The number that the panel shows.
+fn mainstat(series: &Value) -> f64 {
+    assert_eq!(series["value"][1], "1", "{series}");
+    label(series, "mainstat").parse().unwrap()
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn a_node_graph_is_what_readme_asks_for() {
         .map(|edge| {
             let (source, target) = (label(edge, "source"), label(edge, "target"));
             assert_eq!(label(edge, "id"), format!("{source}-{target}"));
-            ((target, source), value(edge))
+            ((target, source), mainstat(edge))
         })
         .collect();
     let expected: Pairs = a_input().into_iter().chain(a_output()).collect();
@@ -135,7 +136,7 @@ fn a_node_graph_is_what_readme_asks_for() {
     let mut found = BTreeMap::new();
     for node in ask(nodes) {
         assert!(
-            found.insert(label(&node, "id"), value(&node)).is_none(),
+            found.insert(label(&node, "id"), mainstat(&node)).is_none(),
             "{node}"
         );
     }

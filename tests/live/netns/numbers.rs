@@ -24,16 +24,16 @@ use crate::text::Page;
 use super::ForAll;
 use super::namespaces;
 use super::once;
+use super::seen_from_outside;
 use super::sleeper;
 
-/// Two namespaces that reach each other over both families.
-fn joined() -> Option<[Namespace; 2]> {
-    let [near, far] = <[Namespace; 2]>::try_from(namespaces(2)?).ok()?;
+/// Lets two namespaces reach each other over both families.
+pub(super) fn join(near: &Namespace, far: &Namespace) {
     near.ip(&format!(
         "link add n0 type veth peer name f0 netns {}",
         far.name
     ));
-    for (namespace, device, host) in [(&near, "n0", 1), (&far, "f0", 2)] {
+    for (namespace, device, host) in [(near, "n0", 1), (far, "f0", 2)] {
         for place in ["all", device] {
             let name = format!("net.ipv6.conf.{place}.disable_ipv6=0");
             namespace.run("sysctl", ["-qw", &name]);
@@ -44,6 +44,12 @@ fn joined() -> Option<[Namespace; 2]> {
             "addr add 2001:db8:98::{host}/64 dev {device} nodad"
         ));
     }
+}
+
+/// Two namespaces that are joined, and the first one's port range.
+pub(super) fn joined() -> Option<[Namespace; 2]> {
+    let [near, far] = <[Namespace; 2]>::try_from(namespaces(2)?).ok()?;
+    join(&near, &far);
     near.run(
         "sysctl",
         ["-qw", "net.ipv4.ip_local_port_range=30000 30999"],
@@ -231,8 +237,7 @@ fn states_and_devices_are_those_of_ss_and_ip() {
 
     // The same without privilege, from a process inside.
     let sleeps = sleeper(&near);
-    let id = std::fs::metadata(format!("/proc/{}/net/dev", sleeps.0.id())).unwrap();
-    let label = format!("proc/{}", std::os::unix::fs::MetadataExt::ino(&id));
+    let label = seen_from_outside(&sleeps);
     let program = ForAll::new();
     let arguments = ["--netns=all", "--limit.netns=10000"];
     agree("near as nobody", &near, &label, || {
