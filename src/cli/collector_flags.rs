@@ -14,14 +14,14 @@ use crate::config::dhcp::Pool;
 use crate::config::dhcp::Range;
 use crate::config::dhcp::Server;
 
-use super::flags::Flag;
-use super::flags::Set;
-use super::flags::asked;
-use super::flags::commas;
-use super::flags::number;
-use super::flags::one;
-use super::flags::refused;
-use super::flags::switch;
+use super::flag::Flag;
+use super::flag::Set;
+use super::flag::asked;
+use super::flag::commas;
+use super::flag::one;
+use super::flag::switch;
+use super::values::number;
+use super::values::refused;
 
 pub(super) const ONLY_NAMED: &str = "--collector.disable-defaults";
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::config::dns::Record;
 use crate::config::dns::Server;
 
-use super::flags::Flag;
-use super::flags::Set;
-use super::flags::at_least;
-use super::flags::one;
-use super::flags::refused;
+use super::flag::Flag;
+use super::flag::Set;
+use super::flag::one;
+use super::values::at_least;
+use super::values::refused;
 
 pub(super) static FLAGS: &[Flag] = &[
     Flag {

@@ -20,11 +20,11 @@ use crate::files::regular;
 
 use super::NO_COLLECTOR;
 use super::UsageError;
+use super::flag::Flag;
+use super::flag::Set;
 use super::flags::CHECK_CONFIG;
 use super::flags::CONFIG_FILE;
-use super::flags::Flag;
 use super::flags::HELP;
-use super::flags::Set;
 use super::flags::VERSION;
 use super::flags::flags;
 use super::given::Given;

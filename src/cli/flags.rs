@@ -2,11 +2,7 @@
 //! collector_flags.rs.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::config;
-use crate::config::Config;
-use crate::config::ExcludedKinds;
 use crate::config::Listen;
 use crate::config::LogFormat;
 use crate::config::Netns;
@@ -15,83 +11,19 @@ use crate::config::SocketsSource;
 
 use super::collector_flags;
 use super::dns_flags;
-
-/// One flag of the table.
-pub(super) struct Flag {
-    pub(super) name: &'static str,
-    /// What stands for the value in help; empty for a switch.
-    pub(super) value: &'static str,
-    /// The value when the flag is not given, as help shows it.
-    pub(super) default: &'static str,
-    pub(super) help: &'static str,
-    pub(super) set: Set,
-}
-
-pub(super) enum Set {
-    /// Takes no value.
-    Switch(fn(&mut Config)),
-    /// Takes no value and sets none: the parser asks for it.
-    Asked,
-    /// Takes one value; the error says what was expected.
-    One(fn(&mut Config, &str) -> Result<(), String>),
-    /// Takes a value each time it is given; together they replace the default.
-    Many(fn(&mut Config, &[String]) -> Result<(), String>),
-    /// Takes one value of parts that commas separate; a file may have them as a list.
-    Commas(fn(&mut Config, &str) -> Result<(), String>),
-}
-
-pub(super) const fn switch(name: &'static str, help: &'static str, set: fn(&mut Config)) -> Flag {
-    Flag {
-        name,
-        value: "",
-        default: "",
-        help,
-        set: Set::Switch(set),
-    }
-}
-
-pub(super) const fn asked(name: &'static str, help: &'static str) -> Flag {
-    Flag {
-        name,
-        value: "",
-        default: "",
-        help,
-        set: Set::Asked,
-    }
-}
-
-pub(super) const fn one(
-    name: &'static str,
-    value: &'static str,
-    default: &'static str,
-    help: &'static str,
-    set: fn(&mut Config, &str) -> Result<(), String>,
-) -> Flag {
-    Flag {
-        name,
-        value,
-        default,
-        help,
-        set: Set::One(set),
-    }
-}
-
-/// One value, in a file a list too.
-pub(super) const fn commas(
-    name: &'static str,
-    value: &'static str,
-    default: &'static str,
-    help: &'static str,
-    set: fn(&mut Config, &str) -> Result<(), String>,
-) -> Flag {
-    Flag {
-        name,
-        value,
-        default,
-        help,
-        set: Set::Commas(set),
-    }
-}
+use super::flag::Flag;
+use super::flag::Set;
+use super::flag::asked;
+use super::flag::commas;
+use super::flag::one;
+use super::flag::switch;
+use super::values::directory;
+use super::values::duration;
+use super::values::excluded_kinds;
+use super::values::interval;
+use super::values::number;
+use super::values::procfs;
+use super::values::refused;
 
 pub(super) const VERSION: &str = "--version";
 pub(super) const HELP: &str = "--help";
@@ -440,65 +372,3 @@ static GENERAL: &[Flag] = &[
     asked(VERSION, "Print version, commit and target, and exit."),
     asked(HELP, "Print this list and exit."),
 ];
-
-pub(super) fn refused(expected: &str, found: &str) -> String {
-    format!("expected {expected}, found {found:?}")
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    config::duration(text).map_err(|expected| refused(expected, text))
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    at_least(Duration::from_millis(100), "at least 100ms", text)
-}
-
-pub(super) fn at_least(least: Duration, expected: &str, text: &str) -> Result<Duration, String> {
-    let duration = duration(text)?;
-    if duration < least {
-        Err(refused(expected, text))
-    } else {
-        Ok(duration)
-    }
-}
-
-pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let number = digits
-        .and_then(|text| text.parse().ok())
-        .filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| refused(&format!("a number from {least} to {most}"), text))
-}
-
-/// An empty list leaves nothing out.
-fn excluded_kinds(text: &str) -> Result<ExcludedKinds, String> {
-    let mut kinds = ExcludedKinds::default();
-    for name in text.split(',').filter(|_| !text.is_empty()) {
-        match name {
-            "veth" => kinds.veth = true,
-            "bridge-port" => kinds.bridge_port = true,
-            _ => return Err(refused("veth, bridge-port or veth,bridge-port", text)),
-        }
-    }
-    Ok(kinds)
-}
-
-/// Every procfs has this one file, whatever else a kernel lacks; a mistyped path would measure nothing, and succeed.
-fn procfs(text: &str) -> Result<PathBuf, String> {
-    let path = directory(text)?;
-    let named = ["net/dev", "1/net/dev"];
-    if named.iter().any(|name| path.join(name).exists()) {
-        Ok(path)
-    } else {
-        Err(refused("a procfs, with net/dev or 1/net/dev in it", text))
-    }
-}
-
-fn directory(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_dir() {
-        Ok(path)
-    } else {
-        Err(refused("a directory", text))
-    }
-}

@@ -13,7 +13,7 @@ use crate::config::sections::Section;
 
 use super::UsageError;
 use super::collector_flags::ONLY_NAMED;
-use super::flags::Flag;
+use super::flag::Flag;
 use super::flags::RESTART;
 use super::flags::flags;
 use super::set;

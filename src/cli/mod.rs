@@ -11,15 +11,15 @@ use crate::config::Config;
 mod collector_flags;
 mod dns_flags;
 mod file;
+mod flag;
 mod flags;
 mod given;
 mod line;
 mod reload;
-#[cfg(test)]
-mod tests;
+mod values;
 
+use flag::Set;
 use flags::CHECK_CONFIG;
-use flags::Set;
 use flags::flags;
 use given::merge;
 use line::CommandLine;
@@ -257,3 +257,6 @@ pub fn flags_markdown() -> String {
     );
     text
 }
+
+#[cfg(test)]
+mod tests;
