@@ -65,7 +65,7 @@ const STALE: Duration = Duration::from_secs(30);
 pub fn run(config: Config, arguments: Vec<OsString>) -> Result<(), RunError> {
     crate::log::start(config.log_level, config.log_format);
     for flag in &config.needless {
-        log::info!(flag = flag.as_str(); "flag not needed: weir chooses the source itself");
+        log::info!(flag = flag.as_str(); "flag changes nothing here");
     }
     let files = roots(&config)?;
     // Ports below 1024 want a right that is given up next, and that comes before the first thread, which then has it not.

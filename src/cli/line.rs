@@ -34,6 +34,14 @@ static INSTEAD: [(&str, &str); 3] = [
     ("wifi.fixtures", FOR_TESTS),
 ];
 
+/// Collectors of node_exporter's (1.10) that weir does not have: to be without one is no mistake.
+const OTHERS: &str = "bcache btrfs buddyinfo cgroups cpu_vulnerabilities cpufreq devstat diskstats dmi drbd drm edac ethtool \
+fibrechannel hwmon infiniband interrupts kernel_hung ksmd logind mdadm meminfo_numa mountstats nfs nfsd ntp nvme os pcidevice \
+perf powersupplyclass pressure processes rapl runit schedstat selinux slabinfo softirqs supervisord swap sysctl systemd \
+tapestats timex vmstat watchdog xfs zfs zoneinfo";
+const BESIDE: &str =
+    "weir has no such collector; node_exporter has, and weir --companion runs beside it";
+
 const FOR_TESTS: &str = "leave it out, it is for node_exporter's own tests";
 
 /// What the command line says.
@@ -140,13 +148,18 @@ fn switched(rest: &[OsString], given: &mut Given) -> Result<(), UsageError> {
             None => (text.strip_prefix("--collector.").unwrap_or_default(), true),
         };
         let Some(position) = ALL.iter().position(|spec| spec.name == name) else {
-            if SOURCES.contains(&name) {
+            let other = OTHERS.split(' ').any(|other| other == name);
+            if SOURCES.contains(&name) || (other && !on) {
                 given.needless.push(text.to_string());
                 continue;
             }
             let bare = name.split('=').next();
             let instead = INSTEAD.iter().find(|(known, _)| on && Some(*known) == bare);
-            let instead = instead.map_or("weir --help lists the flags", |(_, instead)| instead);
+            let instead = match instead {
+                Some((_, instead)) => instead,
+                None if other => BESIDE,
+                None => "weir --help lists the flags",
+            };
             return Err(UsageError::one(format!(
                 "{}: unknown; {instead}",
                 argument.display()

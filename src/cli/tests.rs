@@ -253,6 +253,8 @@ fn node_exporters_sources_are_taken_and_its_other_flags_refused_with_advice() {
         "--collector.netdev.netlink",
         "--no-collector.netclass.netlink",
         "--no-collector.arp.netlink",
+        "--no-collector.hwmon",
+        "--no-collector.zoneinfo",
     ];
     let config = run(&words).expect("valid");
     assert_eq!(config.needless, words);
@@ -275,8 +277,15 @@ fn node_exporters_sources_are_taken_and_its_other_flags_refused_with_advice() {
     ] {
         assert_eq!(error(words), format!("{named}: {for_tests}"));
     }
+    assert_eq!(
+        error(&["--collector.hwmon"]),
+        "--collector.hwmon: unknown; weir has no such collector; node_exporter has, and weir --companion runs beside it"
+    );
     // What neither of them has.
     for unknown in [
+        "--no-collector.",
+        "--no-collector.hwmom",
+        "--no-collector.hwmon zfs",
         "--collector.sockstat.netlink",
         "--collector.netdev.netlink=yes",
         "--no-collector.qdisc.fixtures",
