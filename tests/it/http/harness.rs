@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
@@ -283,6 +284,13 @@ impl Child {
         rustix::process::Pid::from_child(&self.process)
     }
 
+    /// For how long its threads could have run and were not let, since it started.
+    pub(crate) fn waited(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id()));
+        let tasks = tasks.expect("the server lives").filter_map(Result::ok);
+        tasks.map(|task| waited(&task.path())).sum()
+    }
+
     pub(crate) fn footprint(&self) -> Footprint {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
         let status = status.expect("the server lives");
@@ -300,8 +308,8 @@ impl Child {
     }
 
     /// The footprint after a first answer; its connection may be closing still, so that one descriptor is too many.
-    pub(crate) fn settled(&self, scrape: impl FnOnce(SocketAddr)) -> Footprint {
-        scrape(self.address);
+    pub(crate) fn settled(&self, scrape: impl FnOnce(&Self)) -> Footprint {
+        scrape(self);
         self.footprint()
     }
 
@@ -330,6 +338,14 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// For how long a thread, by its directory in /proc, could have run and was not let, since it started (proc(5), schedstat).
+/// Zero where the kernel does not count that.
+pub(crate) fn waited(task: &Path) -> Duration {
+    let told = std::fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    let waited = told.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
 }
 
 /// Waits until something is so; says whether it came to be in time.
@@ -410,6 +426,11 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> std::io::Result<Rep
 
 /// A plain request on a connection of its own, with more header lines if need be.
 pub(crate) fn get(address: SocketAddr, target: &str, lines: &str) -> Reply {
+    ask(address, target, lines).expect("an answer")
+}
+
+/// The same, where there may be none.
+pub(crate) fn ask(address: SocketAddr, target: &str, lines: &str) -> std::io::Result<Reply> {
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
-    exchange(address, request.as_bytes()).expect("an answer")
+    exchange(address, request.as_bytes())
 }
