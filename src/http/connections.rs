@@ -31,8 +31,8 @@ use super::listeners::Listener;
 use super::room;
 use super::rounds::MAX_READY;
 
-/// How long requests are handed out without a look at the other connections.
-const ROUND: Duration = Duration::from_millis(10);
+/// How long requests are handed out, or newcomers let in, without a look at the other connections.
+pub(super) const ROUND: Duration = Duration::from_millis(10);
 /// What was read of heads may take so much memory together, in bytes; four times the longest allowed if that is more.
 const HEAD_BUDGET: usize = 256 << 10;
 /// Lingering clients' input is dropped in pieces of at least this many bytes.

@@ -11,13 +11,15 @@ use rustix::net::SocketFlags;
 
 use super::Server;
 use super::connection::Connection;
+use super::connections::ROUND;
 use super::room;
 use super::room::Reader;
 
 /// The most requests that wait for the application; beyond it nothing is read or accepted.
 pub(super) const MAX_READY: usize = 128;
 /// The most connections accepted from one listener before the others have their turn. Many, because those behind wait
-/// for one more rendering each time: a queue of thousands that are gone again is passed in one go.
+/// for one more rendering each time: a queue of thousands that are gone again is passed in one go. But none for longer than
+/// [`ROUND`], which newcomers with TLS take: who was accepted before would be pushed out for a silence that is not its own.
 const ACCEPTS: usize = 1024;
 /// For how long nothing is accepted when there is no room and nobody can be cut.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -158,8 +160,9 @@ impl Server {
     }
 
     fn accept(&mut self, index: usize) {
+        let begun = Instant::now();
         for _ in 0..ACCEPTS {
-            if self.ready.len() >= MAX_READY {
+            if self.ready.len() >= MAX_READY || begun.elapsed() >= ROUND {
                 return;
             }
             let full = self.connections.len() >= self.limit;

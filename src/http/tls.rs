@@ -79,6 +79,11 @@ impl Session {
         if self.heard == 0 && new.first().is_some_and(u8::is_ascii_uppercase) {
             return Heard::Plain;
         }
+        // Answering a first word costs a signature, and who has closed already cannot go on.
+        let end = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        if self.heard == 0 && is(socket, end) {
+            return Heard::End;
+        }
         let before = self.is_handshaking();
         if before {
             self.heard += count;
@@ -175,8 +180,7 @@ impl Session {
         head: &[u8],
         body: &[u8],
     ) -> Result<usize, Errno> {
-        let mut polled = [PollFd::new(socket, PollFlags::OUT)];
-        if crate::sys::poll(&mut polled, Some(Duration::ZERO))? == 0 {
+        if !is(socket, PollFlags::OUT) {
             return Err(Errno::AGAIN);
         }
         let (mut taken, mut used) = (0, 0);
@@ -256,6 +260,12 @@ fn put(outgoing: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usize,
         write(outgoing.get_mut(length..).unwrap_or_default())
     });
     outgoing.truncate(length + written.unwrap_or(0));
+}
+
+/// Whether a socket is now in one of these ways. Where the kernel cannot tell, it is not.
+fn is(socket: &OwnedFd, ways: PollFlags) -> bool {
+    let mut polled = [PollFd::new(socket, ways)];
+    crate::sys::poll(&mut polled, Some(Duration::ZERO)).is_ok_and(|count| count > 0)
 }
 
 /// Sends what the socket takes; a client that is gone is an error and not a signal.

@@ -41,7 +41,11 @@ impl Connection {
             // A client that closes its side after a request has had its answer by now.
             Heard::End => return Next::Close,
             Heard::Some { count, shaken } => {
-                step.stats.handshakes += u64::from(shaken);
+                if shaken {
+                    step.stats.handshakes += 1;
+                    // As new again, among those of which the oldest goes.
+                    self.since = step.now;
+                }
                 if count == 0 {
                     return Next::Wait;
                 }
