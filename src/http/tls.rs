@@ -12,6 +12,7 @@
 mod setup;
 mod verifier;
 
+use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
+use rustix::net::SendAncillaryBuffer;
 use rustix::net::SendFlags;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::ConnectionState;
@@ -271,7 +273,10 @@ fn is(socket: &OwnedFd, ways: PollFlags) -> bool {
 /// Sends what the socket takes; a client that is gone is an error and not a signal.
 fn send(socket: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
     loop {
-        match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL) {
+        // The call that answers in plain text make, too.
+        let slices = [IoSlice::new(bytes)];
+        let mut nothing = SendAncillaryBuffer::default();
+        match rustix::net::sendmsg(socket, &slices, &mut nothing, SendFlags::NOSIGNAL) {
             Err(Errno::INTR) => {}
             sent => return sent,
         }
