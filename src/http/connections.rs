@@ -5,8 +5,8 @@
 //! one client has one of them at a time, whatever it pipelines.
 //!
 //! When there are too many connections the least valuable one goes: first those that wait between two requests, then
-//! those that have their answer, then unfinished heads, then slow readers, the oldest first. One whose request is ready
-//! is never cut. An error of `accept` makes room, or pauses accepting for a moment; it never ends the loop.
+//! those that have their answer, then unfinished heads, then readers, the oldest first; of the readers who has read nothing
+//! for the longest time. One whose request is ready is never cut. An error of `accept` makes room, or pauses accepting for a moment; it never ends the loop.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -32,8 +32,8 @@ use super::listeners::Listener;
 use super::room;
 use super::rounds::MAX_READY;
 
-/// How long requests are handed out without a look at the other connections.
-const ROUND: Duration = Duration::from_millis(10);
+/// How long requests are handed out, or newcomers let in, without a look at the other connections.
+pub(super) const ROUND: Duration = Duration::from_millis(10);
 /// What was read of heads may take so much memory together, in bytes; four times the longest allowed if that is more.
 const HEAD_BUDGET: usize = 256 << 10;
 /// Lingering clients' input is dropped in pieces of at least this many bytes.
@@ -86,6 +86,10 @@ pub struct Server {
     /// Until when `limit` is lower than that, because descriptors ran out.
     pub(super) limited_until: Option<Instant>,
     pub(super) paused_until: Option<Instant>,
+    /// Since when the next answer waits for memory.
+    pub(super) short_since: Option<Instant>,
+    /// How long readers may take nothing while answers wait for memory; the least since none waited.
+    pub(super) patience: Duration,
     pub(super) last_round: Instant,
     pub(super) rules: Rules,
     pub(super) guard: Option<Box<Guard>>,
@@ -118,6 +122,8 @@ impl Server {
             limit: room::connection_limit(settings.max_connections),
             limited_until: None,
             paused_until: None,
+            short_since: None,
+            patience: room::TURN,
             last_round: Instant::now(),
             rules: Rules {
                 read_timeout: settings.read_timeout,
@@ -197,16 +203,20 @@ impl Server {
             if self.last_round.elapsed() >= ROUND {
                 self.round(Duration::ZERO);
             }
-            if !self.ready.is_empty() {
-                self.keep_budget();
-            }
-            if let Some(request) = self.next_ready() {
+            let mut wait = end.saturating_duration_since(Instant::now());
+            let over = wait.is_zero();
+            let mut lacking = false;
+            if self.ready.is_empty() {
+                self.patience = room::TURN;
+            } else if let Some(for_memory) = self.make_memory() {
+                wait = wait.min(for_memory);
+                lacking = true;
+            } else if let Some(request) = self.next_ready() {
                 self.taken = Some(request.connection);
                 return Some(request);
             }
-            let left = end.saturating_duration_since(Instant::now());
-            self.round(left);
-            if left.is_zero() && self.ready.is_empty() {
+            self.round(wait);
+            if over && (lacking || self.ready.is_empty()) {
                 return None;
             }
         }

@@ -1,7 +1,7 @@
 //! HTTP: one thread, everything bounded. It moves strings and knows no collector: what is served comes from a [`Source`].
 //!
 //! [`Server`] is a `poll(2)` loop over the listeners and the connections. It takes tiny_http's messages and its response
-//! writer, but not its server, which one hostile request can kill or fill (tests/it/http_attacks.rs has the list). Heads
+//! writer, but not its server, which one hostile request can kill or fill (tests/it/http/attacks has the list). Heads
 //! are read by httparse. What every connection may cost is bounded: the size of its head, the time to send it, the time
 //! to take the answer, the memory of answers not taken yet; and so is the number of connections.
 //!

@@ -126,11 +126,21 @@ impl Session {
         match *self {}
     }
 
-    pub(super) fn put(&mut self, _: &[u8], _: &[u8]) -> usize {
+    pub(super) fn kept(&self) -> usize {
         match *self {}
     }
 
-    pub(super) fn flush(&mut self, _: &OwnedFd) -> Result<usize, Errno> {
+    pub(super) fn write(
+        &mut self,
+        _: &OwnedFd,
+        _: &mut [u8],
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<usize, Errno> {
+        match *self {}
+    }
+
+    pub(super) fn flush(&mut self, _: &OwnedFd) -> Result<(), Errno> {
         match *self {}
     }
 

@@ -1,6 +1,5 @@
 //! Who goes when there is no room: the bounds on the number of connections and on the memory of answers.
 
-use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -10,6 +9,10 @@ use super::connection::Connection;
 
 /// How long a connection that has said nothing yet is spared.
 const GRACE: Duration = Duration::from_millis(50);
+
+/// Within this time an honest client gets its answer, whoever wants one before it and reads none: most of a second, the rest
+/// of which is for its own reading.
+pub(super) const TURN: Duration = Duration::from_millis(700);
 
 /// The most connections that may be open: what the settings say, and at most half of the descriptors this process may
 /// have now, since the collectors need the others. The limit can be lowered under a running program (prlimit(1)).
@@ -72,35 +75,80 @@ pub(super) fn cut_longest(connections: &mut Vec<Connection>, goal: usize) -> u64
     cut
 }
 
-/// What the bodies of all answers not taken yet hold together, in bytes; a body counts once, however many read it. And
-/// the length of the longest.
-pub(super) fn held(connections: &[Connection], now: Instant) -> (usize, usize) {
-    let mut bodies: Vec<(*const Vec<u8>, usize)> = connections
+/// Somebody who has not taken all of an answer yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader {
+    pub(super) id: u64,
+    /// The same for all who share a body.
+    pub(super) body: usize,
+    /// How much memory the body takes, in bytes.
+    pub(super) length: usize,
+    /// When some of it was taken last; at first, when it was given.
+    pub(super) moved: Instant,
+}
+
+/// What is held in memory for readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// How many bodies. One counts once, however many read it.
+    pub(super) bodies: usize,
+    /// All of them together, in bytes.
+    pub(super) bytes: usize,
+    /// The longest, in bytes.
+    pub(super) longest: usize,
+}
+
+/// What these hold together.
+pub(super) fn held(readers: &[Reader]) -> Held {
+    let mut bodies: Vec<(usize, usize)> = readers
         .iter()
-        .filter_map(|connection| connection.held(now))
-        .map(|(body, _)| (Rc::as_ptr(body), body.len()))
+        .map(|reader| (reader.body, reader.length))
         .collect();
     bodies.sort_unstable();
     bodies.dedup();
     let lengths = bodies.iter().map(|(_, length)| *length);
-    (lengths.clone().sum(), lengths.max().unwrap_or(0))
+    Held {
+        bodies: bodies.len(),
+        bytes: lengths.clone().sum(),
+        longest: lengths.max().unwrap_or(0),
+    }
 }
 
-/// Cuts the slowest readers until the bodies fit into `goal` bytes. Says how many. How fast one has been altogether says
-/// more than its last moment, in which an honest one may not have been scheduled.
-pub(super) fn cut_slowest(connections: &mut Vec<Connection>, goal: usize, now: Instant) -> u64 {
-    let mut cut = 0;
-    while held(connections, now).0 > goal {
-        let slowest = connections
+/// How long a reader may take nothing while others wait for the memory that it holds. All who are connected may want to
+/// be answered before an honest client that comes last, and so many at a time as there are bodies now: if each of them
+/// takes no longer than this, that one is answered within [`TURN`].
+pub(super) fn patience(bodies: usize, connections: usize) -> Duration {
+    let bodies = u32::try_from(bodies).unwrap_or(u32::MAX);
+    let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+    TURN.saturating_mul(bodies) / connections.max(1)
+}
+
+/// Takes those out of the readers who have taken nothing for `patience`, the longest first, until what the others hold fits
+/// into `goal` bytes; says who they are.
+///
+/// Who takes something stays: how much it is says nothing, since the kernel's buffers take the first of an answer in one go,
+/// for those who never read, too.
+pub(super) fn too_slow(
+    readers: &mut Vec<Reader>,
+    goal: usize,
+    patience: Duration,
+    now: Instant,
+) -> Vec<u64> {
+    let mut gone = Vec::new();
+    while held(readers).bytes > goal {
+        let slowest = readers
             .iter()
             .enumerate()
-            .filter_map(|(index, connection)| Some((connection.held(now)?.1, index)))
-            .max();
+            .filter(|(_, reader)| reader.moved + patience <= now)
+            .map(|(index, reader)| (reader.moved, index))
+            .min();
         let Some((_, index)) = slowest else {
             break;
         };
-        connections.remove(index);
-        cut += 1;
+        gone.push(readers.remove(index).id);
     }
-    cut
+    gone
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,15 @@ use rustix::net::SocketFlags;
 
 use super::Server;
 use super::connection::Connection;
+use super::connections::ROUND;
 use super::room;
+use super::room::Reader;
 
 /// The most requests that wait for the application; beyond it nothing is read or accepted.
 pub(super) const MAX_READY: usize = 128;
 /// The most connections accepted from one listener before the others have their turn. Many, because those behind wait
-/// for one more rendering each time: a queue of thousands that are gone again is passed in one go.
+/// for one more rendering each time: a queue of thousands that are gone again is passed in one go. But none for longer than
+/// [`ROUND`], which newcomers with TLS take: who was accepted before would be pushed out for a silence that is not its own.
 const ACCEPTS: usize = 1024;
 /// For how long nothing is accepted when there is no room and nobody can be cut.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -27,8 +30,6 @@ const ROOM: usize = 8;
 
 /// What the bodies of answers not taken yet may hold together, in bytes; four times the longest if that is more.
 const BODY_BUDGET: usize = 4 << 20;
-/// How long a new answer waits for that before the slowest readers are cut.
-const PATIENCE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Waits for events at most so long, and does what they ask for.
@@ -41,6 +42,10 @@ impl Server {
                         self.advance(id, Connection::step);
                     }
                 }
+                Event::Gone(id) => {
+                    self.connections.retain(|connection| connection.id != id);
+                    self.ready.retain(|ready| *ready != id);
+                }
                 Event::Listener(index) => self.accept(index),
                 Event::Wake(index) => self.take_wake(index),
                 Event::Checked => self.take_checked(),
@@ -50,26 +55,53 @@ impl Server {
         self.last_round = Instant::now();
     }
 
-    /// Makes room for the next answer in the memory of those that are not taken yet.
+    /// Makes room for the next answer in the memory of those that are not taken yet. Where there is none, says how long to
+    /// wait for readers before this is asked again.
     ///
-    /// Clients that read have a moment to do so. Then the slowest go, down to half, so that many of them cost one wait
+    /// Clients that read have a moment to do so; those that take nothing for [`room::patience`] go, as many as must. If nobody
+    /// is as slow as that, the slowest three quarters go after the same time, so that a crowd of slow readers costs one wait
     /// and not one each.
-    pub(super) fn keep_budget(&mut self) {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let now = Instant::now();
-            let (held, longest) = room::held(&self.connections, now);
-            let budget = BODY_BUDGET.max(4 * longest);
-            if held <= budget {
-                return;
-            }
-            let left = end.saturating_duration_since(now);
-            if left.is_zero() {
-                self.stats.evicted += room::cut_slowest(&mut self.connections, budget / 2, now);
-                return;
-            }
-            self.round(left);
+    pub(super) fn make_memory(&mut self) -> Option<Duration> {
+        if room::held(&self.readers()).bytes <= BODY_BUDGET {
+            self.short_since = None;
+            return None;
         }
+        // Who has read since the last look is seen to have done so, before anybody is cut.
+        self.round(Duration::ZERO);
+        self.connections.iter_mut().for_each(Connection::trim);
+        let mut readers = self.readers();
+        let held = room::held(&readers);
+        let budget = BODY_BUDGET.max(4 * held.longest);
+        let now = Instant::now();
+        let end = *self.short_since.get_or_insert(now) + self.patience;
+        let patience = room::patience(held.bodies, self.connections.len());
+        self.patience = self.patience.min(patience);
+        let mut gone = room::too_slow(&mut readers, budget, self.patience, now);
+        if end <= now && room::held(&readers).bytes > budget {
+            gone.extend(room::too_slow(
+                &mut readers,
+                budget / 4,
+                Duration::ZERO,
+                now,
+            ));
+        }
+        self.connections
+            .retain(|connection| !gone.contains(&connection.id));
+        self.stats.evicted += gone.len() as u64;
+        if room::held(&readers).bytes <= budget {
+            self.short_since = None;
+            return None;
+        }
+        let slow = readers.iter().map(|reader| reader.moved + self.patience);
+        let next = slow.fold(end.max(now), Instant::min);
+        Some(next.saturating_duration_since(now))
+    }
+
+    fn readers(&self) -> Vec<Reader> {
+        self.connections
+            .iter()
+            .filter_map(Connection::reader)
+            .collect()
     }
 
     fn poll(&mut self, wait: Duration) -> Vec<Event> {
@@ -97,7 +129,11 @@ impl Server {
         for connection in &self.connections {
             if let Some(interest) = connection.interest() {
                 polled.push(PollFd::new(&connection.socket, interest));
-                who.push(Event::Connection(connection.id));
+                who.push(if interest.is_empty() {
+                    Event::Gone(connection.id)
+                } else {
+                    Event::Connection(connection.id)
+                });
             }
         }
         // Last, so that what came in before is read before a newcomer can push it out.
@@ -124,8 +160,9 @@ impl Server {
     }
 
     fn accept(&mut self, index: usize) {
+        let begun = Instant::now();
         for _ in 0..ACCEPTS {
-            if self.ready.len() >= MAX_READY {
+            if self.ready.len() >= MAX_READY || begun.elapsed() >= ROUND {
                 return;
             }
             let full = self.connections.len() >= self.limit;
@@ -239,6 +276,8 @@ impl Server {
 enum Event {
     /// Of a connection, by number.
     Connection(u64),
+    /// Of a connection that is reset while its request waits, by number.
+    Gone(u64),
     /// Of a listener, by index.
     Listener(usize),
     /// Of a descriptor that wakes the loop, by index.

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod clients;
+mod floods;
 mod pki;
 mod renewal;
 mod verdicts;
@@ -81,16 +82,23 @@ fn tls(pki: &Pki, weir: &Weir) -> std::io::Result<Tls> {
     let stream = TcpStream::connect(&weir.address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    handshake(&configured(pki), stream)
+}
+
+/// What such a client knows.
+fn configured(pki: &Pki) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_file(pki.path().join("ca.crt")).unwrap();
     roots.add(authority).unwrap();
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider);
     let config = config.with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn handshake(config: &Arc<ClientConfig>, mut stream: TcpStream) -> std::io::Result<Tls> {
     let name = ServerName::try_from("localhost").unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut stream = stream;
+    let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
     }

@@ -30,16 +30,8 @@ const KEYS: [&str; 13] = [
     "prefer_server_cipher_suites",
 ];
 
-/// The keys of which any one switches TLS on.
-const SWITCHES: [&str; 7] = [
-    "cert_file",
-    "key_file",
-    "cert",
-    "key",
-    "client_ca_file",
-    "client_ca",
-    "client_auth_type",
-];
+/// How many of the first keys switch TLS on, any one of them.
+const SWITCHES: usize = 7;
 
 const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
     ("NoClientCert", ClientAuth::NoClientCert),
@@ -132,7 +124,7 @@ pub(super) fn read(
         let set = fields.get(name).and_then(|node| text(node, "").ok());
         set.is_some_and(|text| !text.is_empty())
     };
-    if wrong.len() > before || !SWITCHES.iter().any(is_set) {
+    if wrong.len() > before || !KEYS.iter().take(SWITCHES).any(is_set) {
         return None;
     }
     if certificate.is_none() {

@@ -4,8 +4,8 @@
 //! memory, threads and descriptors can be looked at and limited: it runs this test binary again, asking for the one
 //! test [`served_for_another_test`], which then serves until its standard input is closed.
 
-use std::io::BufRead;
-use std::io::BufReader;
+mod child;
+
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,8 +13,6 @@ use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
@@ -31,6 +29,10 @@ use weir::http::Selection;
 use weir::http::Server;
 use weir::http::Settings;
 use weir::http::Source;
+
+pub(crate) use child::Child;
+pub(crate) use child::Footprint;
+pub(crate) use child::waited;
 
 /// Settings for a test: any free port of 127.0.0.1.
 pub(crate) fn settings() -> Settings {
@@ -215,123 +217,6 @@ fn served_for_another_test() {
     server.drain(Duration::from_secs(1));
 }
 
-/// A server in a process of its own.
-pub(crate) struct Child {
-    process: std::process::Child,
-    pub(crate) address: SocketAddr,
-    /// Reads what it says, so that it never has to wait for that.
-    said: Option<thread::JoinHandle<String>>,
-}
-
-/// What can be seen of a process from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Footprint {
-    pub(crate) threads: usize,
-    pub(crate) descriptors: usize,
-    /// Without the pages of the program's own file, which come in as its parts are first used.
-    pub(crate) own_kib: usize,
-}
-
-impl Child {
-    pub(crate) fn spawn(options: Options) -> Self {
-        let told = format!(
-            "{} {} {} {} {}",
-            options.size,
-            u8::from(options.fresh),
-            options.read.as_millis(),
-            options.write.as_millis(),
-            options.cost.as_millis()
-        );
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command
-            .args(["--exact", "http::harness::served_for_another_test"])
-            .args(["--nocapture", "--test-threads=1"])
-            .env(OPTIONS, told);
-        Self::run(command, |line| line.strip_prefix("listening "))
-    }
-
-    pub(crate) fn run(mut command: Command, address: impl Fn(&str) -> Option<&str>) -> Self {
-        let mut process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let mut stderr = BufReader::new(process.stderr.take().expect("a pipe"));
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            let count = stderr.read_line(&mut line).expect("UTF-8");
-            assert!(count > 0, "it ended before it listened");
-            if let Some(address) = address(line.trim_end()).and_then(|text| text.parse().ok()) {
-                break address;
-            }
-        };
-        let said = thread::spawn(move || {
-            let mut said = String::new();
-            let _ = stderr.read_to_string(&mut said);
-            said
-        });
-        Self {
-            process,
-            address,
-            said: Some(said),
-        }
-    }
-
-    pub(crate) fn pid(&self) -> rustix::process::Pid {
-        rustix::process::Pid::from_child(&self.process)
-    }
-
-    pub(crate) fn footprint(&self) -> Footprint {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.expect("the server lives");
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let word = line.and_then(|line| line.split_whitespace().next());
-            word.and_then(|word| word.parse().ok()).unwrap_or(0)
-        };
-        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.process.id()));
-        Footprint {
-            threads: field("Threads:"),
-            descriptors: descriptors.expect("the server lives").count(),
-            own_kib: field("RssAnon:"),
-        }
-    }
-
-    /// The footprint after a first answer; its connection may be closing still, so that one descriptor is too many.
-    pub(crate) fn settled(&self, scrape: impl FnOnce(SocketAddr)) -> Footprint {
-        scrape(self.address);
-        self.footprint()
-    }
-
-    /// Closes its standard input and waits for its end, which must be in order.
-    pub(crate) fn stop(mut self) {
-        drop(self.process.stdin.take());
-        // How soon a signal ends it is told in process.rs; here the machine may be busy.
-        self.ended_within(Duration::from_secs(20));
-    }
-
-    /// Waits for its end, which must be in order; says what it wrote to its standard error since it listened.
-    pub(crate) fn ended_within(&mut self, limit: Duration) -> String {
-        let ended = within(limit, || {
-            self.process.try_wait().expect("a child").is_some()
-        });
-        assert!(ended, "the server does not stop");
-        let status = self.process.wait().expect("a child");
-        assert!(status.success(), "{status}");
-        let said = self.said.take().map(|said| said.join().expect("UTF-8"));
-        said.unwrap_or_default()
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// Waits until something is so; says whether it came to be in time.
 pub(crate) fn within(limit: Duration, mut so: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
@@ -410,6 +295,11 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> std::io::Result<Rep
 
 /// A plain request on a connection of its own, with more header lines if need be.
 pub(crate) fn get(address: SocketAddr, target: &str, lines: &str) -> Reply {
+    ask(address, target, lines).expect("an answer")
+}
+
+/// The same, where there may be none.
+pub(crate) fn ask(address: SocketAddr, target: &str, lines: &str) -> std::io::Result<Reply> {
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
-    exchange(address, request.as_bytes()).expect("an answer")
+    exchange(address, request.as_bytes())
 }

@@ -47,7 +47,7 @@ fn a_signal_ends_it_within_a_second() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut child = started();
         let idle = crowd(child.address, 5, b"");
-        scrape(child.address);
+        scrape(&child);
         rustix::process::kill_process(child.pid(), signal).expect("sent");
         child.ended_within(Duration::from_secs(1));
         drop(idle);

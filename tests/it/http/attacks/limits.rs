@@ -42,7 +42,7 @@ fn with_descriptors_left(left: u64) {
         child.footprint().descriptors <= before.descriptors
     });
     assert!(quiet, "before {before:?}, after {:?}", child.footprint());
-    scrape(child.address);
+    scrape(&child);
     child.stop();
 }
 

@@ -53,7 +53,7 @@ fn resets_while_the_server_is_stopped() {
     let full = crowd(child.address, 300, REQUEST);
     drop(full);
     signal(rustix::process::Signal::CONT);
-    scrape(child.address);
+    scrape(&child);
     let quiet = within(Duration::from_secs(5), || {
         child.footprint().descriptors <= before.descriptors
     });

@@ -79,6 +79,32 @@ fn clients_that_read_a_byte_now_and_then() {
     });
 }
 
+/// Too long for the kernels' buffers, and so many that each has to wait for those before it to be given up.
+const CROWD: Options = Options {
+    size: 300_000,
+    ..LARGE
+};
+
+#[test]
+fn two_hundred_and_fifty_clients_that_never_read() {
+    survive(CROWD, |address, clock| {
+        let held = askers(address, 250);
+        clock.wait();
+        drop(held);
+    });
+}
+
+#[test]
+fn two_hundred_and_fifty_clients_that_never_read_and_come_again() {
+    survive(CROWD, |address, _| {
+        for _ in 0..4 {
+            let held = askers(address, 250);
+            std::thread::sleep(Duration::from_millis(300));
+            drop(held);
+        }
+    });
+}
+
 #[test]
 fn pipelining_without_reading() {
     survive(Options::default(), |address, clock| {
