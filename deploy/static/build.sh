@@ -24,7 +24,8 @@
 # runtime library: the target is rustc's own with that one limit changed.
 #
 # Other variables: WEIR_STATIC_RUSTC and WEIR_STATIC_CARGO (/usr/bin/rustc, /usr/bin/cargo), WEIR_ZIG (how to start
-# zig), CARGO_TARGET_DIR (target), SOURCE_DATE_EPOCH (the commit's time).
+# zig), CARGO_TARGET_DIR (target), SOURCE_DATE_EPOCH (the commit's time), WEIR_BUILT (a program that was built already, to be
+# packed).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -88,7 +89,13 @@ produce() {
 
 # One program, $binary.
 build() {
-    if use_rustup; then build_with_rustup; else build_with_zig; fi
+    if [ -n "${WEIR_BUILT-}" ]; then
+        built=$WEIR_BUILT
+    elif use_rustup; then
+        build_with_rustup
+    else
+        build_with_zig
+    fi
     binary=$target_dir/static/weir-$name
     cp "$built" "$binary"
     echo "$binary ($(wc -c <"$binary") bytes)"
@@ -252,12 +259,13 @@ pack() {
 
 # The crates that are part of the program, as CycloneDX: those of Cargo.lock that cargo takes for this target and these
 # features, with their licences and checksums. cargo-cyclonedx writes beside Cargo.toml, leaves out its random serial number
-# when it is told the time, and names weir itself by the builder's directory, which is taken out.
+# when it is told the time, and names weir itself by the builder's directory, which is taken out (it ends in #weir@VERSION, or #VERSION in
+# a directory that is called weir).
 components() {
     listed=weir-$(version)-$name.cdx
     SOURCE_DATE_EPOCH=$(time_of_source) "$cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 --all --no-build-deps \
         --target "$target" --features "$features" --override-filename "$listed"
-    sed "s|path+file://$root#|#|" "$listed.json" >"dist/$listed.json"
+    sed 's|path+file://[^"#]*#\(weir@\)\{0,1\}|#weir@|' "$listed.json" >"dist/$listed.json"
     rm "$listed.json"
     echo "$root/dist/$listed.json"
 }

@@ -26,6 +26,7 @@ trap 'exit 1' INT TERM
 
 main() {
     given=
+    unset WEIR_BUILT
     if [ "${1-}" = --with ]; then
         [ $# -le 3 ] && [ -f "${2-}" ] || die "--with: expected a program and at most one architecture, found: $*"
         given=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
@@ -37,17 +38,9 @@ main() {
     export WEIR_COMMIT SOURCE_DATE_EPOCH
     [ $# -gt 0 ] || set -- "$(uname -m | sed 's/^armv[78].*/armv7/')"
     for arch in "$@"; do
-        if [ -z "$given" ]; then
-            in_the_first_place "$arch"
-            in_the_second_place "$arch"
-            compare "$arch" "$work/first" "$work/second"
-        else
-            in_the_second_place "$arch"
-            mkdir -p "$work/first"
-            cp "$given" "$work/first/weir-$arch${features:+-$(echo "$features" | tr ', ' '--')}"
-            rm -rf "$work/second/dist"
-            compare "$arch" "$work/first" "$work/second"
-        fi
+        in_the_first_place "$arch"
+        in_the_second_place "$arch"
+        compare "$arch" "$work/first" "$work/second"
         [ -z "${WEIR_KEEP-}" ] || { mkdir -p "$WEIR_KEEP" && cp -R "$work/first" "$work/second" "$WEIR_KEEP/"; }
         rm -rf "$work/first" "$work/second"
     done
@@ -55,7 +48,7 @@ main() {
 
 in_the_first_place() (
     umask 022
-    export LC_ALL=C TZ=UTC
+    export LC_ALL=C TZ=UTC WEIR_BUILT="$given"
     build "$1" "$work/a" "$work/a/target" "$work/first"
 )
 
@@ -102,7 +95,7 @@ compare() {
     [ -s "$work/names" ] || die "$1: nothing was built"
     while read -r name; do
         if cmp -s "$2/$name" "$3/$name"; then
-            echo "the same twice: ${name##*/}, $(wc -c <"$2/$name") bytes, sha256 $(sha256sum "$2/$name" | cut -c 1-64)"
+            echo "ok: ${name##*/} is the same twice, $(wc -c <"$2/$name") bytes, sha256 $(sha256sum <"$2/$name" | cut -c 1-64)"
         else
             difference "$2/$name" "$3/$name"
             differ=yes
