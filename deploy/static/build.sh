@@ -258,9 +258,9 @@ pack() {
 }
 
 # The crates that are part of the program, as CycloneDX: those of Cargo.lock that cargo takes for this target and these
-# features, with their licences and checksums. cargo-cyclonedx writes beside Cargo.toml, leaves out its random serial number
-# when it is told the time, and names weir itself by the builder's directory, which is taken out (it ends in #weir@VERSION, or #VERSION in
-# a directory that is called weir).
+# features, with their licences and checksums. cargo-cyclonedx writes beside Cargo.toml, and leaves out its random serial
+# number when it is told the time. It names weir itself by the builder's directory, which is taken out: what follows is
+# #weir@VERSION, or #VERSION in a directory that is called weir.
 components() {
     listed=weir-$(version)-$name.cdx
     SOURCE_DATE_EPOCH=$(time_of_source) "$cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 --all --no-build-deps \

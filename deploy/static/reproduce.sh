@@ -13,7 +13,9 @@
 #
 # It needs what build.sh needs, and builds the way it does. Where cargo-cyclonedx is there, the lists of components are
 # compared, too. On a difference it names the first byte and, by readelf, the section in which that is, and ends with 1.
-# WEIR_KEEP=DIRECTORY keeps what was built there.
+#
+# Other variables: those of build.sh; TMPDIR, below which some 500 MB are needed for a while; WEIR_KEEP, a directory that
+# keeps what came out.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -40,8 +42,11 @@ main() {
     for arch in "$@"; do
         in_the_first_place "$arch"
         in_the_second_place "$arch"
+        if [ -n "${WEIR_KEEP-}" ]; then
+            mkdir -p "$WEIR_KEEP"
+            cp -R "$work/first" "$work/second" "$WEIR_KEEP/"
+        fi
         compare "$arch" "$work/first" "$work/second"
-        [ -z "${WEIR_KEEP-}" ] || { mkdir -p "$WEIR_KEEP" && cp -R "$work/first" "$work/second" "$WEIR_KEEP/"; }
         rm -rf "$work/first" "$work/second"
     done
 }
