@@ -38,6 +38,8 @@ main() {
     WEIR_COMMIT=${WEIR_COMMIT:-$(git describe --always --dirty 2>/dev/null || echo unknown)}
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
     export WEIR_COMMIT SOURCE_DATE_EPOCH
+    # Once, so that nobody's editor makes the difference.
+    tracked | tar -cf "$work/source.tar" --null -T -
     [ $# -gt 0 ] || set -- "$(uname -m | sed 's/^armv[78].*/armv7/')"
     for arch in "$@"; do
         in_the_first_place "$arch"
@@ -71,7 +73,7 @@ in_the_second_place() (
 # build ARCH SOURCE TARGET-DIRECTORY RESULTS: what comes out, and nothing else of it stays.
 build() {
     mkdir -p "$2" "$4"
-    tracked | tar -cf - --null -T - | tar -C "$2" -xf -
+    tar -C "$2" -xf "$work/source.tar"
     echo "building in $2"
     if ! CARGO_TARGET_DIR=$3 FEATURES=$features "$2/deploy/static/build.sh" --pack "$1" >"$4/log" 2>&1; then
         tail -n 40 "$4/log" >&2
