@@ -64,7 +64,7 @@ in_the_second_place() (
     export LC_ALL=C.UTF-8 TZ=Pacific/Apia
     mkdir -p "$work/cargo-home"
     for name in "$cargo_home"/*; do
-        case $name in */bin) ;; *) ln -sfn "$name" "$work/cargo-home/" ;; esac
+        if [ -e "$name" ]; then ln -sfn "$name" "$work/cargo-home/"; fi
     done
     export CARGO_HOME="$work/cargo-home"
     build "$1" "$work/a-second-place/whose-name-is-longer/weir" "$work/built-beside-the-source" "$work/second"
