@@ -57,8 +57,16 @@ static: ## one static binary for this machine's architecture; FEATURES=tls for o
 	FEATURES="$(FEATURES)" deploy/static/build.sh
 
 .PHONY: dist
-dist: ## two tarballs for each of ARCHS in dist/: without and with TLS
+dist: ## two tarballs for each of ARCHS in dist/, without and with TLS, each with the list of its crates (SBOM)
 	deploy/static/build.sh --dist $(ARCHS)
+
+.PHONY: reproduce
+reproduce: ## build and pack twice in different places and compare bit for bit; ARCHS and FEATURES choose what
+	FEATURES="$(FEATURES)" deploy/static/reproduce.sh $(if $(filter file,$(origin ARCHS)),,$(ARCHS))
+
+.PHONY: deny
+deny: ## licences, sources, duplicates and known holes of the dependencies, by cargo-deny; fetches the advisories
+	.ci/deny
 
 .PHONY: deb
 deb: ## a Debian package of the static binary in dist/, by cargo-deb
