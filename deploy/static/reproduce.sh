@@ -22,7 +22,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 features=${FEATURES-}
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
-work=$(mktemp -d)
+work=$(cd "$(mktemp -d)" && pwd)
+case ${WEIR_KEEP-} in '' | /*) ;; *) WEIR_KEEP=$PWD/$WEIR_KEEP ;; esac
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
@@ -113,7 +114,7 @@ compare() {
 
 difference() {
     echo "DIFFERENT: ${1##*/}: $(wc -c <"$1") and $(wc -c <"$2") bytes, $(cmp -l "$1" "$2" 2>/dev/null | wc -l) of those in both differ"
-    first=$(cmp "$1" "$2" 2>&1 | sed -n 's/.* \([0-9]*\), line.*/\1/p')
+    first=$(LC_ALL=C cmp "$1" "$2" 2>&1 | sed -n 's/.* \([0-9]*\), line.*/\1/p')
     [ -n "$first" ] || { echo "  one is the beginning of the other" && return; }
     # cmp counts from one.
     offset=$((first - 1))

@@ -233,8 +233,6 @@ impl Asker {
                 PollFd::from_borrowed_fd(socket, flags)
             })
             .collect();
-        // One that is rounded down would come back a moment too early, again and again.
-        let limit = limit.saturating_add(Duration::from_micros(100));
         match crate::sys::poll(&mut sockets, Some(limit)) {
             Ok(_) => {}
             // What cannot be polled for want of memory is not polled without end either.

@@ -21,6 +21,7 @@ use self::writing::Output;
 
 /// How long a request may wait for its password to be checked. On a router each check takes a second.
 const CHECK: Duration = Duration::from_secs(30);
+
 /// What the settings say of one connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
@@ -201,7 +202,8 @@ impl Connection {
         }
     }
 
-    /// How much it is worth, least first, then who has been so longest, or has read nothing for the longest time; nothing when it must not be evicted.
+    /// How much it is worth, least first, then who has been so longest, or has read nothing for the longest time; nothing when it
+    /// must not be evicted.
     pub(super) fn worth(&self) -> Option<(u8, Instant)> {
         Some(match &self.state {
             State::Head if self.served && self.input.is_empty() => (0, self.since),

@@ -6,7 +6,8 @@
 //!
 //! When there are too many connections the least valuable one goes: first those that wait between two requests, then
 //! those that have their answer, then unfinished heads, then readers, the oldest first; of the readers who has read nothing
-//! for the longest time. One whose request is ready is never cut. An error of `accept` makes room, or pauses accepting for a moment; it never ends the loop.
+//! for the longest time. One whose request is ready is never cut. An error of `accept` makes room, or pauses accepting for a
+//! moment; it never ends the loop.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;

@@ -54,15 +54,18 @@ pub(super) fn evict(connections: &mut Vec<Connection>, now: Instant) -> bool {
 }
 
 /// Cuts connections until what was read of heads fits into `goal` bytes: those with the longest first, which an honest client
-/// sends whole. Says how many. Those whose request is ready stay, and keep less than a piece each.
+/// sends whole. Says how many. Those whose request is ready stay and do not count: they are few, and keep little
+/// (rounds.rs, connection/reading.rs).
 pub(super) fn cut_longest(connections: &mut Vec<Connection>, goal: usize) -> u64 {
-    let mut kept: usize = connections.iter().map(Connection::kept).sum();
+    let counts = |connection: &&Connection| connection.worth().is_some();
+    let kept = connections.iter().filter(counts).map(Connection::kept);
+    let mut kept: usize = kept.sum();
     let mut cut = 0;
     while kept > goal {
         let longest = connections
             .iter()
             .enumerate()
-            .filter(|(_, connection)| connection.kept() > 0 && connection.worth().is_some())
+            .filter(|(_, connection)| connection.kept() > 0 && counts(connection))
             .map(|(index, connection)| (connection.kept(), index))
             .max();
         let Some((length, index)) = longest else {

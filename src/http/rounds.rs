@@ -36,9 +36,9 @@ impl Server {
     pub(super) fn round(&mut self, wait: Duration) {
         for event in self.poll(wait) {
             match event {
-                Event::Connection(id) => {
+                Event::Connection { id, reads } => {
                     // Level-triggered: what is not read now is told again when the application has caught up.
-                    if self.ready.len() < MAX_READY {
+                    if !reads || !self.is_full() {
                         self.advance(id, Connection::step);
                     }
                 }
@@ -68,14 +68,15 @@ impl Server {
         }
         // Who has read since the last look is seen to have done so, before anybody is cut.
         self.round(Duration::ZERO);
-        self.connections.iter_mut().for_each(Connection::trim);
-        let mut readers = self.readers();
-        let held = room::held(&readers);
-        let budget = BODY_BUDGET.max(4 * held.longest);
-        let now = Instant::now();
-        let end = *self.short_since.get_or_insert(now) + self.patience;
+        let held = room::held(&self.readers());
         let patience = room::patience(held.bodies, self.connections.len());
         self.patience = self.patience.min(patience);
+        self.try_late();
+        self.connections.iter_mut().for_each(Connection::trim);
+        let mut readers = self.readers();
+        let budget = BODY_BUDGET.max(4 * room::held(&readers).longest);
+        let now = Instant::now();
+        let end = *self.short_since.get_or_insert(now) + self.patience;
         let mut gone = room::too_slow(&mut readers, budget, self.patience, now);
         if end <= now && room::held(&readers).bytes > budget {
             gone.extend(room::too_slow(
@@ -97,6 +98,21 @@ impl Server {
         Some(next.saturating_duration_since(now))
     }
 
+    /// Tries to write to those who are about to be cut: poll(2) tells of room only when a third of the socket's buffer is free
+    /// (`sk_stream_is_writeable`), tens of kilobytes, which a slow and steady reader needs a while for.
+    fn try_late(&mut self) {
+        let (now, patience) = (Instant::now(), self.patience);
+        let late = |reader: &Reader| reader.moved + patience <= now;
+        for reader in self.readers().into_iter().filter(late) {
+            self.advance(reader.id, Connection::step);
+        }
+    }
+
+    /// Whether so many requests wait for the application that nothing more is read or accepted.
+    fn is_full(&self) -> bool {
+        self.ready.len() >= MAX_READY
+    }
+
     fn readers(&self) -> Vec<Reader> {
         self.connections
             .iter()
@@ -111,8 +127,12 @@ impl Server {
             self.limit = room::connection_limit(self.max_connections);
         }
         let paused = self.paused_until.filter(|until| *until > now);
-        let listening = paused.is_none();
-        let next = self.connections.iter().filter_map(Connection::deadline);
+        // What would not be listened to would end the wait at once, again and again; its time goes on when it is.
+        let full = self.is_full();
+        let listening = paused.is_none() && !full;
+        let heard = |connection: &&Connection| !full || !connection.is_reading();
+        let next = self.connections.iter().filter(heard);
+        let next = next.filter_map(Connection::deadline);
         let wait = next.chain(paused).fold(wait, |wait, deadline| {
             wait.min(deadline.saturating_duration_since(now))
         });
@@ -126,13 +146,16 @@ impl Server {
             polled.push(PollFd::new(wake, PollFlags::IN));
             who.push(Event::Checked);
         }
-        for connection in &self.connections {
+        for connection in self.connections.iter().filter(heard) {
             if let Some(interest) = connection.interest() {
                 polled.push(PollFd::new(&connection.socket, interest));
                 who.push(if interest.is_empty() {
                     Event::Gone(connection.id)
                 } else {
-                    Event::Connection(connection.id)
+                    Event::Connection {
+                        id: connection.id,
+                        reads: connection.is_reading(),
+                    }
                 });
             }
         }
@@ -162,7 +185,7 @@ impl Server {
     fn accept(&mut self, index: usize) {
         let begun = Instant::now();
         for _ in 0..ACCEPTS {
-            if self.ready.len() >= MAX_READY || begun.elapsed() >= ROUND {
+            if self.is_full() || begun.elapsed() >= ROUND {
                 return;
             }
             let full = self.connections.len() >= self.limit;
@@ -256,16 +279,16 @@ impl Server {
         }
     }
 
-    /// Cuts the connections whose time is up. Called after what they sent in time has been read.
+    /// Cuts the connections whose time is up. Called after what they sent in time has been read, unless nothing is.
     fn expire(&mut self) {
-        let caught_up = self.ready.len() < MAX_READY;
+        let full = self.is_full();
         let now = Instant::now();
         let before = self.connections.len();
         self.connections.retain(|connection| {
             let expired = connection
                 .deadline()
                 .is_some_and(|deadline| deadline <= now);
-            !expired || !caught_up
+            !expired || (full && connection.is_reading())
         });
         self.stats.timed_out += (before - self.connections.len()) as u64;
     }
@@ -274,8 +297,8 @@ impl Server {
 /// What poll(2) told of.
 #[derive(Clone, Copy)]
 enum Event {
-    /// Of a connection, by number.
-    Connection(u64),
+    /// Of a connection, by number, and whether that reads a request.
+    Connection { id: u64, reads: bool },
     /// Of a connection that is reset while its request waits, by number.
     Gone(u64),
     /// Of a listener, by index.

@@ -207,17 +207,25 @@ impl Session {
         Ok(taken)
     }
 
-    /// Sends what is encrypted.
+    /// Sends some of what is encrypted, or all of it.
     ///
     /// # Errors
-    /// With `AGAIN` when the client takes no more for now.
+    /// With `AGAIN` when the client takes nothing for now.
     pub(super) fn flush(&mut self, socket: &OwnedFd) -> Result<(), Errno> {
-        while self.has_output() {
-            let sent = send(socket, &self.outgoing)?;
-            self.outgoing.drain(..sent);
+        if !self.has_output() {
+            return Ok(());
         }
-        self.outgoing = Vec::new();
+        let sent = send(socket, &self.outgoing)?;
+        self.outgoing.drain(..sent);
+        if !self.has_output() {
+            self.outgoing = Vec::new();
+        }
         Ok(())
+    }
+
+    /// Forgets what has come of words that are not whole: nothing more is to be heard.
+    pub(super) fn forget(&mut self) {
+        self.incoming = Vec::new();
     }
 
     /// Whether something is encrypted and not sent yet.

@@ -1,4 +1,5 @@
-//! System calls that rustix does not have, as safe functions: the only place where `unsafe` may stand.
+//! System calls that rustix does not have, or has wrong on some architecture, as safe functions: the only place where `unsafe`
+//! may stand.
 
 #![expect(unsafe_code, reason = "system calls are what this is for")]
 

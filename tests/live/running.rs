@@ -292,3 +292,11 @@ pub(crate) fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
+
+/// For how long a thread, by its directory in /proc, could have run and others were let run instead, since it started (proc(5),
+/// schedstat).
+pub(crate) fn waited(task: &Path) -> Duration {
+    let told = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    let waited = told.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
+}

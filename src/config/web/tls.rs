@@ -14,6 +14,7 @@ use super::is_nothing;
 use super::text;
 use super::truth;
 
+/// The first [`SWITCHES`] of them switch TLS on.
 const KEYS: [&str; 13] = [
     "cert_file",
     "key_file",
@@ -30,7 +31,7 @@ const KEYS: [&str; 13] = [
     "prefer_server_cipher_suites",
 ];
 
-/// How many of the first keys switch TLS on, any one of them.
+/// How many of the first of [`KEYS`] switch TLS on, any one of them.
 const SWITCHES: usize = 7;
 
 const CLIENT_AUTH: [(&str, ClientAuth); 6] = [

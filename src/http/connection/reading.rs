@@ -19,6 +19,9 @@ use super::head::Head;
 /// TLS input in pieces of at least as many, however little room is left for the head.
 const PIECE: usize = 2048;
 
+/// So much may be kept of what a client said after a request that waits, in bytes.
+const KEPT: usize = 2 * PIECE;
+
 impl Connection {
     /// Reads until there is a head, or nothing more: a large one, too, is read in one go, before a newcomer can push it out.
     pub(super) fn read_pieces(&mut self, step: &mut Step<'_>) -> Next {
@@ -99,8 +102,12 @@ impl Connection {
                 Err(_) => Heard::End,
             };
         };
-        if session.flush(&self.socket) == Err(Errno::AGAIN) {
-            return Heard::Nothing;
+        match session.flush(&self.socket) {
+            Ok(()) if !session.has_output() => {}
+            // Who does not take what it is answered is not listened to.
+            Ok(()) | Err(Errno::AGAIN) => return Heard::Nothing,
+            // Who is gone is told by reading.
+            Err(_) => {}
         }
         let room = room.max(PIECE).min(step.scratch.len());
         let space = step.scratch.get_mut(..room).unwrap_or_default();
@@ -118,9 +125,15 @@ impl Connection {
     pub(super) fn parse(&mut self, step: &mut Step<'_>) -> Next {
         match head::parse(&self.input, step.rules.max_header_bytes, self.id) {
             Head::Partial => Next::Wait,
-            Head::Complete(request, length) => {
+            Head::Complete(mut request, length) => {
                 // What is left is the next request of a client that does not wait for answers.
                 self.input = self.input.split_off(length.min(self.input.len()));
+                // A record of TLS may bring more of it than may be kept while one waits: this client has to come again.
+                if self.kept() > KEPT {
+                    request.keep_alive = false;
+                    self.input = Vec::new();
+                    self.session.iter_mut().for_each(|session| session.forget());
+                }
                 self.enter(State::Ready(request), step.now, Duration::ZERO);
                 Next::Ready
             }

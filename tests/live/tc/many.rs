@@ -1,6 +1,7 @@
 //! Two hundred interfaces: attaching to them takes seconds in which scrapes go on as ever.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -16,6 +17,7 @@ use crate::running::Directory;
 use crate::running::Namespace;
 use crate::running::WEIR;
 use crate::running::wait_until;
+use crate::running::waited;
 use crate::support::skip;
 
 use super::setup::Meter;
@@ -45,10 +47,14 @@ fn attaching_two_hundred_interfaces_delays_no_scrape() {
         "{held_up} of {} scrapes were held up, at most {slowest:?}",
         delays.len()
     );
-    // Else nothing was measured: the interfaces are attached to one after the other for seconds, and without the pauses
-    // between them every scrape is held up, for 70 ms and more.
-    assert!(held_up > 0 && delays.len() > 10, "{delays:?}");
+    // The interfaces are attached to one after the other for seconds, and without the pauses between them every scrape is held
+    // up, for 70 ms and more.
+    assert!(delays.len() > 10, "{delays:?}");
     assert!(*slowest <= DELAY, "{delays:?}");
+    if held_up == 0 {
+        // Nothing was measured.
+        skip("attaching held up no scrape: this kernel's grace periods are too short to be seen");
+    }
 }
 
 /// Pairs of interfaces, near0 and far0 upwards.
@@ -157,10 +163,18 @@ impl HeldUp {
                 // `synchronize_rcu_normal`, `synchronize_rcu_expedited`, and `__wait_rcu_gp` before Linux 6.10.
                 sleeps && second.contains("rcu")
             };
-            let (mut before, mut at, mut queue) = (is_held_up(), Instant::now(), queued());
+            let (mut before, mut at, mut queue) = (
+                is_held_up(),
+                Instant::now(),
+                waited(Path::new("/proc/thread-self")),
+            );
             while !is_over.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(1));
-                let (now, then, queue_then) = (is_held_up(), Instant::now(), queued());
+                let (now, then, queue_then) = (
+                    is_held_up(),
+                    Instant::now(),
+                    waited(Path::new("/proc/thread-self")),
+                );
                 if before && now {
                     // What went on while this thread itself found no CPU is not known.
                     let seen = (then - at).saturating_sub(queue_then - queue);
@@ -196,11 +210,4 @@ fn attaching(tasks: &str) -> Option<String> {
         name.is_ok_and(|name| name.trim_end() == "tc")
     });
     Some(found?.join("wchan").to_str().unwrap().to_string())
-}
-
-/// For how long this thread has waited for a CPU: the second number of /proc/thread-self/schedstat, in nanoseconds.
-fn queued() -> Duration {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    let number = text.split_whitespace().nth(1).unwrap();
-    Duration::from_nanos(number.parse().unwrap())
 }

@@ -223,3 +223,32 @@ fn clients_that_end_in_any_way_are_let_go() {
     );
     assert_eq!(curl(&pki, &weir, &[]), 200);
 }
+
+#[test]
+fn of_many_requests_in_one_record_few_are_kept() {
+    if let Some(reason) = super::missing() {
+        return skip(&reason);
+    }
+    let pki = Pki::new();
+    let weir = weir(&pki, &server(""));
+    let request = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (count, answers, last) in [(20, 20, "keep-alive"), (400, 1, "close")] {
+        let mut stream = tls(&pki, &weir).unwrap();
+        stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request.repeat(count).as_bytes()).unwrap();
+        let (mut text, mut piece) = (String::new(), [0; 4096]);
+        while text.matches("HTTP/1.1 200 OK\r\n").count() < answers || !text.ends_with("OK\n") {
+            let length = stream.read(&mut piece).unwrap();
+            assert!(length > 0, "{count}: {text}");
+            text.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+        }
+        assert!(
+            text.contains(&format!("Connection: {last}\r\n")),
+            "{count}: {text}"
+        );
+        if last == "close" {
+            // In order, so that the client knows that no answer is missing but those to what came after.
+            assert_eq!(stream.read(&mut piece).unwrap(), 0);
+        }
+    }
+}

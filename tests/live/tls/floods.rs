@@ -20,6 +20,7 @@ use crate::running::PATIENCE;
 use crate::running::Process;
 use crate::running::Weir;
 use crate::running::wait_until;
+use crate::running::waited;
 use crate::support::skip;
 
 use super::Tls;
@@ -33,6 +34,9 @@ use super::weir_with;
 const ATTACK: Duration = Duration::from_secs(1);
 /// How much memory an attack may cost, in KiB: less than a megabyte.
 const GROWTH: u64 = 1_000_000 / 1024;
+/// When connections run out, who has been in a handshake for longer than 50 ms may go: for so long this thread may have been
+/// kept from going on.
+const STALLED: Duration = Duration::from_millis(40);
 /// A page that does not fit into the kernel's buffers, in bytes, about.
 const LARGE: usize = 300_000;
 
@@ -149,28 +153,39 @@ impl Target {
         }
     }
 
-    /// For how long the program and this thread could have run, and others were let run instead (proc(5), schedstat).
+    /// For how long the program's threads could have run, and others were let run instead.
     fn waited(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let tasks = tasks.filter_map(|task| task.ok().map(|task| task.path()));
-        tasks
-            .chain([Path::new("/proc/thread-self").to_path_buf()])
-            .map(|task| {
-                let told = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
-                let waited = told.split(' ').nth(1).and_then(|word| word.parse().ok());
-                Duration::from_nanos(waited.unwrap_or(0))
-            })
-            .sum()
+        tasks.map(|task| waited(&task)).sum()
     }
 
-    /// An ordinary scrape, within a second but for the time in which others were let run.
+    /// An ordinary scrape, within a second but for the time in which others were let run. It is asked for again if it was cut
+    /// and this thread was not let run for as long as a newcomer may be silent.
     fn scrape(&self) {
-        let (begun, before) = (Instant::now(), self.waited());
-        let mut client = Client::over(self.tls().expect("a handshake"));
-        let answer = client.get("/metrics", "Connection: close\r\n");
+        let client = || waited(Path::new("/proc/thread-self"));
+        let all = || self.waited() + client();
+        let (begun, before) = (Instant::now(), all());
+        let answer = loop {
+            let before = client();
+            let tls = self.tls().map_err(|error| error.to_string());
+            let answer = tls.and_then(|tls| {
+                let got = Client::over(tls).get("/metrics", "Connection: close\r\n");
+                got.map_err(|error| error.to_string())
+            });
+            match answer {
+                Ok(answer) => break answer,
+                Err(error) => {
+                    let stalled = client().saturating_sub(before);
+                    println!("a scrape ended with {error}, {stalled:?} without a processor");
+                    assert!(stalled >= STALLED, "{error}");
+                }
+            }
+        };
         let took = begun.elapsed();
-        let waited = self.waited() - before;
-        assert_eq!(answer.expect("an answer").status, 200);
+        // A thread that has ended since has taken its time along.
+        let waited = all().saturating_sub(before);
+        assert_eq!(answer.status, 200);
         let told = format!("a scrape took {took:?}, {waited:?} of it without a processor");
         println!("{told}");
         assert!(
