@@ -194,7 +194,9 @@ impl Server {
     /// Serves the connections until a request is ready, the time is up, or something woke the loop.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Request> {
         self.forget_taken();
-        let end = Instant::now() + timeout;
+        let begun = Instant::now();
+        self.gzip.rest(begun);
+        let end = begun + timeout;
         loop {
             if std::mem::take(&mut self.interrupted) {
                 return None;

@@ -1,7 +1,11 @@
-//! gzip (RFC 1952) with a compressor that is kept from one answer to the next.
+//! gzip (RFC 1952) with a compressor that is kept from one answer to the next when that comes soon.
 //!
-//! Its tables are 300 KB. Made anew for each answer, the kernel has to give and to clear those pages each time: that was two thirds
-//! of the time for an answer of 40 KB, a third for one of 180 KB.
+//! Its tables are 300 KB. Made anew for each answer, the kernel has to give and to clear those pages each time: that was two
+//! thirds of the time for an answer of 40 KB, a third for one of 180 KB. Who looks at the page asks every few seconds; between
+//! scrapes the memory is not worth it.
+
+use std::time::Duration;
+use std::time::Instant;
 
 use flate2::Compress;
 use flate2::Compression;
@@ -14,18 +18,23 @@ const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 /// The least room that the compressor is given at a time.
 const ROOM: usize = 4096;
 
-/// The compressor, there from the first answer that needs it on.
+/// For how long the compressor is kept for the next answer.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// The compressor, and when it was last used.
 #[derive(Debug, Default)]
-pub struct Gzip(Option<Compress>);
+pub struct Gzip(Option<(Compress, Instant)>);
 
 impl Gzip {
     /// The bytes as one gzip member, or `None` if the compressor fails, which it has no reason to.
     ///
     /// At the fast level: on a text page it leaves a fifth more than the best one and costs a third of the time.
     pub fn pack(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let deflate = self
+        let now = Instant::now();
+        let (deflate, used) = self
             .0
-            .get_or_insert_with(|| Compress::new(Compression::fast(), false));
+            .get_or_insert_with(|| (Compress::new(Compression::fast(), false), now));
+        *used = now;
         deflate.reset();
         let mut packed = Vec::with_capacity(ROOM + bytes.len() / 4);
         packed.extend_from_slice(&HEAD);
@@ -45,6 +54,12 @@ impl Gzip {
         packed.extend_from_slice(&crc.sum().to_le_bytes());
         packed.extend_from_slice(&crc.amount().to_le_bytes());
         Some(packed)
+    }
+
+    /// Gives back the memory of a compressor that has not been used for a while.
+    pub fn rest(&mut self, now: Instant) {
+        let old = |used: Instant| now.saturating_duration_since(used) > KEPT;
+        self.0.take_if(|(_, used)| old(*used));
     }
 }
 
@@ -79,5 +94,17 @@ mod tests {
             assert_eq!(found, bytes);
             assert_eq!(Gzip::default().pack(bytes).expect("packed"), packed);
         }
+    }
+
+    #[test]
+    fn its_memory_is_given_back_when_nobody_wants_it() {
+        let mut gzip = Gzip::default();
+        gzip.rest(Instant::now());
+        assert!(gzip.pack(b"up 1\n").is_some());
+        let now = Instant::now();
+        gzip.rest(now);
+        assert!(gzip.0.is_some());
+        gzip.rest(now + KEPT * 2);
+        assert!(gzip.0.is_none() && gzip.pack(b"up 1\n").is_some());
     }
 }

@@ -93,7 +93,9 @@ impl Scene {
         configure(&directory.0, &names, 0);
         write_files(&directory.0, 0);
         let path = directory.0.join("weir.yml");
-        let mut command = home.command(WEIR);
+        // Another build of it, by a path from where cargo runs the tests.
+        let program = std::env::var_os("WEIR_SOAK_PROGRAM");
+        let mut command = home.command(program.unwrap_or_else(|| WEIR.into()));
         let weir = Weir::launch(command.arg(format!("--config.file={}", path.display())));
         Ok(Self {
             home,
