@@ -177,7 +177,7 @@ const SECTIONS: [Section; 5] = [
             (table::INPUT, "<h3>Connected to this machine</h3>\n"),
             (table::OUTPUT, "<h3>Connected to from here</h3>\n"),
         ],
-        empty: "<p>Nobody is connected.</p>\n",
+        empty: "<p>Nobody else is connected.</p>\n",
         measured: |view| view.connects,
     },
     Section {
