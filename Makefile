@@ -45,11 +45,11 @@ bless: ## write the golden files anew; review the difference as code
 bench: ## weir against node_exporter, ss and cat
 	$(CARGO) bench --locked
 
-# Some five hours; `make soak SCRAPES=10000` takes three minutes. PROGRAM is what runs, target/static/weir-x86_64
-# say; without one it is what cargo builds, whose heap (glibc's) breaks up by some 1100 KiB in the first forty thousand and not
-# by more in a hundred thousand: more than is allowed here.
+# Some five hours; `make soak SCRAPES=10000` takes three minutes. PROGRAM is what runs: the static program that `make static`
+# leaves, else what cargo builds, whose heap (glibc's) breaks up by some 1100 KiB in the first forty thousand and not by more in
+# a hundred thousand: more than is allowed here.
 SCRAPES ?= 1000000
-PROGRAM ?=
+PROGRAM ?= $(wildcard target/static/weir-$(shell uname -m))
 .PHONY: soak
 soak: ## a million scrapes (SCRAPES=N, PROGRAM=static program) while everything around changes; needs root, prints what it cost
 	$(if $(PROGRAM),WEIR_SOAK_PROGRAM=$(abspath $(PROGRAM))) WEIR_TEST_REQUIRE_ALL=1 WEIR_SOAK_SCRAPES=$(SCRAPES) \

@@ -255,10 +255,7 @@ impl Engine {
         if let Some((namespaces, found)) = namespaces.take().zip(found) {
             let begun = Begun {
                 config: &self.config,
-                files: &self.shared.files,
-                own: &self.shared.sockets,
-                hosts: &self.shared.hosts,
-                reverse: self.shared.reverse.as_ref(),
+                own: &self.shared,
             };
             measure_others(namespaces, &begun, &found, &mut health, &mut self.batch);
         }

@@ -27,23 +27,11 @@ pub(super) enum Set {
 }
 
 pub(super) const fn switch(name: &'static str, help: &'static str, set: fn(&mut Config)) -> Flag {
-    Flag {
-        name,
-        value: "",
-        default: "",
-        help,
-        set: Set::Switch(set),
-    }
+    flag(name, "", "", help, Set::Switch(set))
 }
 
 pub(super) const fn asked(name: &'static str, help: &'static str) -> Flag {
-    Flag {
-        name,
-        value: "",
-        default: "",
-        help,
-        set: Set::Asked,
-    }
+    flag(name, "", "", help, Set::Asked)
 }
 
 pub(super) const fn one(
@@ -53,13 +41,7 @@ pub(super) const fn one(
     help: &'static str,
     set: fn(&mut Config, &str) -> Result<(), String>,
 ) -> Flag {
-    Flag {
-        name,
-        value,
-        default,
-        help,
-        set: Set::One(set),
-    }
+    flag(name, value, default, help, Set::One(set))
 }
 
 /// One value, in a file a list too.
@@ -70,11 +52,21 @@ pub(super) const fn commas(
     help: &'static str,
     set: fn(&mut Config, &str) -> Result<(), String>,
 ) -> Flag {
+    flag(name, value, default, help, Set::Commas(set))
+}
+
+const fn flag(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+    set: Set,
+) -> Flag {
     Flag {
         name,
         value,
         default,
         help,
-        set: Set::Commas(set),
+        set,
     }
 }

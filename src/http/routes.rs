@@ -22,7 +22,7 @@ pub fn answer(
 ) -> Answer {
     let (path, query) = split(&request.target);
     let mut answer = match request.method {
-        Method::Get | Method::Head => get(path, query, request, source, settings),
+        Method::Get | Method::Head => get(path, query, request, source, settings, gzip),
         Method::Options => options(settings),
         _ => {
             let mut answer = Answer::text("other", 405, "method not allowed");
@@ -30,9 +30,6 @@ pub fn answer(
             answer
         }
     };
-    if request.accepts_gzip && answer.header("Vary") == Some("Accept-Encoding") {
-        answer.compress(gzip);
-    }
     if let Some(origin) = &settings.cors_origin {
         answer.add_header("Access-Control-Allow-Origin", origin);
     }
@@ -45,6 +42,7 @@ fn get(
     request: &Request,
     source: &mut dyn Source,
     settings: &Settings,
+    gzip: &mut Gzip,
 ) -> Answer {
     let mut answer = match path {
         path if path == settings.telemetry_path => metrics(query, source),
@@ -62,6 +60,9 @@ fn get(
     answer.add_header("Cache-Control", "no-store");
     if settings.compression && answer.handler() != "health" {
         answer.add_header("Vary", "Accept-Encoding");
+        if request.accepts_gzip {
+            answer.compress(gzip);
+        }
     }
     answer
 }

@@ -173,13 +173,7 @@ impl Batch {
         let family = self
             .find(desc)
             .unwrap_or_else(|| self.open(Family::Shared(Arc::clone(desc))));
-        self.last = family;
-        self.samples.push(Sample {
-            family: offset(family),
-            part,
-            labels,
-            value,
-        });
+        self.put(family, part, labels, value);
     }
 
     /// Where the batch stands now.
@@ -258,6 +252,10 @@ impl Batch {
             self.families.get(family).map_or("", |desc| &desc.name),
             labels.count
         );
+        self.put(family, part, labels, value);
+    }
+
+    fn put(&mut self, family: usize, part: Part, labels: Labels, value: f64) {
         self.last = family;
         self.samples.push(Sample {
             family: offset(family),

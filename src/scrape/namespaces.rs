@@ -38,6 +38,7 @@ use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 
 use super::active::Active;
+use super::shared::Shared;
 
 /// The label of per-namespace families.
 pub(super) const LABEL: &str = "netns";
@@ -88,13 +89,9 @@ struct Kept {
 /// What is as it was when the scrape began.
 pub(super) struct Begun<'a> {
     pub(super) config: &'a Config,
-    pub(super) files: &'a Files,
-    /// The sockets of the own namespace, whose source the others share.
-    pub(super) own: &'a Sockets,
-    /// The file is the same, whatever the network namespace.
-    pub(super) hosts: &'a Hosts,
-    /// Names are asked for from the own namespace, whose servers these are.
-    pub(super) reverse: Option<&'a io::Result<ReverseNames>>,
+    /// What the own namespace's collectors share: the others share its roots, its choice of a source of sockets, the file of hosts,
+    /// which is the same everywhere, and who asks for names, whose servers are of the own namespace.
+    pub(super) own: &'a Shared,
 }
 
 /// How much the limits of a collector left out in the other namespaces together.
@@ -144,17 +141,17 @@ impl Namespaces {
         for identity in others {
             self.kept.entry(identity).or_insert_with(|| Kept {
                 collectors: BTreeMap::new(),
-                sockets: begun.own.of_another_namespace(begun.config.peers()),
+                sockets: begun.own.sockets.of_another_namespace(begun.config.peers()),
             });
         }
         let mut visit = Visit {
             config: begun.config,
-            files: begun.files.again(),
+            files: begun.own.files.again(),
             specs,
             kept: &mut self.kept,
             links: &mut self.links,
-            hosts: begun.hosts,
-            reverse: begun.reverse,
+            hosts: &begun.own.hosts,
+            reverse: begun.own.reverse.as_ref(),
             batch,
             left_out: Vec::new(),
             entered: BTreeSet::new(),
@@ -162,7 +159,7 @@ impl Namespaces {
         let others = &found.others;
         let measured = if others.is_empty() {
             Vec::new()
-        } else if netns::may_enter(begun.files) {
+        } else if netns::may_enter(&begun.own.files) {
             visit.in_a_helper(others)
         } else {
             visit.all(others, Err(NO_WAY))

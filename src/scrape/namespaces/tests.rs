@@ -6,12 +6,16 @@ use std::path::PathBuf;
 
 use super::Begun;
 use super::Namespaces;
+use super::Shared;
 use crate::collectors::ALL;
 use crate::collectors::PER_NAMESPACE;
 use crate::config::Config;
 use crate::config::Netns;
 use crate::exposition;
 use crate::files::Files;
+use crate::hosts::Hosts;
+use crate::leases::Leases;
+use crate::links::Links;
 use crate::metric::Batch;
 use crate::sampler::Sampler;
 use crate::scrape::Engine;
@@ -298,10 +302,14 @@ fn measured_after(tree: &Tree, change: impl FnOnce()) -> Vec<String> {
     change();
     let begun = Begun {
         config: &config,
-        files: &files,
-        own: &Sockets::new(config.sockets_source, None),
-        hosts: &crate::hosts::Hosts::default(),
-        reverse: None,
+        own: &Shared {
+            files,
+            sockets: Sockets::new(config.sockets_source, None),
+            links: Links::default(),
+            leases: Leases::default(),
+            reverse: None,
+            hosts: Hosts::default(),
+        },
     };
     let mut batch = Batch::default();
     namespaces.measure(&begun, &found, PER_NAMESPACE, true, &mut batch);

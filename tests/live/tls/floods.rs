@@ -58,8 +58,13 @@ struct Footprint {
 }
 
 impl Target {
-    /// With a page of so many bytes, and nothing on it that other tests could change.
-    fn new(size: usize) -> Self {
+    /// With a page of so many bytes, and nothing on it that other tests could change; `None` where what it takes is missing, which
+    /// is told.
+    fn new(size: usize) -> Option<Self> {
+        if let Some(reason) = super::missing() {
+            skip(&reason);
+            return None;
+        }
         let (pki, directory) = (Pki::new(), Directory::new());
         let mut page = "# TYPE flood_bytes gauge\n".to_string();
         while page.len() < size {
@@ -86,7 +91,7 @@ impl Target {
         };
         // Files are read beside the scrape.
         wait_until("the page is whole", || target.page().len() >= size);
-        target
+        Some(target)
     }
 
     fn page(&self) -> Vec<u8> {
@@ -228,10 +233,9 @@ fn hold<T>(held: T, end: Instant) {
 
 #[test]
 fn six_hundred_that_say_nothing_half_a_hello_or_a_whole_one() {
-    if let Some(reason) = super::missing() {
-        return skip(&reason);
-    }
-    let target = Target::new(1000);
+    let Some(target) = Target::new(1000) else {
+        return;
+    };
     let hello = target.hello();
     for words in [&[][..], &hello[..hello.len() / 2], &hello] {
         target.survives(GROWTH, |end| hold(target.crowd(600, words), end));
@@ -240,10 +244,9 @@ fn six_hundred_that_say_nothing_half_a_hello_or_a_whole_one() {
 
 #[test]
 fn hellos_again_and_again() {
-    if let Some(reason) = super::missing() {
-        return skip(&reason);
-    }
-    let target = Target::new(1000);
+    let Some(target) = Target::new(1000) else {
+        return;
+    };
     let hello = target.hello();
     target.survives(GROWTH, |end| {
         let mut sent = 0;
@@ -256,10 +259,9 @@ fn hellos_again_and_again() {
 
 #[test]
 fn garbage_and_garbled_hellos() {
-    if let Some(reason) = super::missing() {
-        return skip(&reason);
-    }
-    let target = Target::new(1000);
+    let Some(target) = Target::new(1000) else {
+        return;
+    };
     let hello = target.hello();
     target.survives(GROWTH, |_| {
         for at in 0..hello.len() {
@@ -287,10 +289,9 @@ fn garbage_and_garbled_hellos() {
 
 #[test]
 fn connections_that_are_reset_at_once() {
-    if let Some(reason) = super::missing() {
-        return skip(&reason);
-    }
-    let target = Target::new(1000);
+    let Some(target) = Target::new(1000) else {
+        return;
+    };
     let hello = target.hello();
     target.survives(GROWTH, |end| {
         let mut sent = 0;
@@ -309,10 +310,9 @@ fn connections_that_are_reset_at_once() {
 /// RFC 8446, 4.6.3: each asks the server for another of its own.
 #[test]
 fn new_keys_again_and_again() {
-    if let Some(reason) = super::missing() {
-        return skip(&reason);
-    }
-    let target = Target::new(1000);
+    let Some(target) = Target::new(1000) else {
+        return;
+    };
     target.survives(GROWTH, |end| {
         let (mut updates, mut refused) = (0, 0);
         while Instant::now() < end && updates < 100_000 {
@@ -334,10 +334,9 @@ fn new_keys_again_and_again() {
 /// After some new keys of the client's, the answer comes under the server's own new ones.
 #[test]
 fn an_answer_after_new_keys_is_read() {
-    if let Some(reason) = super::missing() {
-        return skip(&reason);
-    }
-    let target = Target::new(LARGE);
+    let Some(target) = Target::new(LARGE) else {
+        return;
+    };
     let mut tls = target.tls().unwrap();
     for _ in 0..3 {
         tls.conn.refresh_traffic_keys().unwrap();
@@ -352,10 +351,9 @@ fn an_answer_after_new_keys_is_read() {
 /// All of them are alive at once, with a page that few renderings serve.
 #[test]
 fn two_hundred_and_fifty_slow_readers() {
-    if let Some(reason) = super::missing() {
-        return skip(&reason);
-    }
-    let target = Target::new(LARGE);
+    let Some(target) = Target::new(LARGE) else {
+        return;
+    };
     let pages = 5 * (LARGE as u64 / 1024);
     target.survives(GROWTH + pages, |end| {
         let mut held: Vec<_> = (0..250).filter_map(|_| target.tls().ok()).collect();
