@@ -10,16 +10,14 @@ use std::io::Write;
 use crate::metric::Batch;
 use crate::metric::Family;
 use crate::metric::Part;
-use crate::metric::Sample;
 
 /// What the `Content-Type` header says of [`encode`]'s bytes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Appends the batch to `out`.
 pub fn encode(batch: &Batch, out: &mut Vec<u8>) {
-    let samples = by_family(batch);
     let mut open = None;
-    for sample in samples {
+    for sample in batch.by_family() {
         let Some(family) = batch.families().get(sample.family as usize) else {
             continue;
         };
@@ -39,13 +37,6 @@ pub fn encode(batch: &Batch, out: &mut Vec<u8>) {
         number(sample.value, out);
         out.push(b'\n');
     }
-}
-
-/// The samples sorted by family. The sort is stable, and cheap: collectors' families lie close together already.
-fn by_family(batch: &Batch) -> Vec<&Sample> {
-    let mut samples: Vec<&Sample> = batch.samples().iter().collect();
-    samples.sort_by_key(|sample| sample.family);
-    samples
 }
 
 fn head(family: &Family, out: &mut Vec<u8>) {

@@ -131,6 +131,13 @@ impl Sampler {
         &self.devices
     }
 
+    /// The devices where the last tick counted them all.
+    #[must_use]
+    pub fn counted(&self) -> Option<&[Device]> {
+        let well = self.error.is_none() && self.last_success.is_some();
+        well.then_some(&self.devices)
+    }
+
     /// The share of the segments sent during the last tick that were sent again; `None` when nothing was sent.
     #[must_use]
     pub fn retransmission_ratio(&self) -> Option<f64> {

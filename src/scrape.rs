@@ -41,6 +41,7 @@ use self::health::Health;
 use self::look::Looking;
 use self::namespaces::Begun;
 use self::namespaces::Namespaces;
+use self::shared::Sampled;
 use self::shared::Shared;
 
 pub use self::active::Outcome;
@@ -67,8 +68,9 @@ pub struct Engine {
     /// Where others than the own namespace are measured.
     namespaces: Option<Namespaces>,
     batch: Batch,
-    /// What runs for the page, while somebody looks at it.
+    /// What runs for the page, while somebody looks at it, and what it found.
     looking: Option<Looking>,
+    seen: Batch,
 }
 
 /// Which families a page has.
@@ -107,6 +109,7 @@ impl Engine {
             namespaces: Namespaces::wanted(config),
             batch: Batch::default(),
             looking: None,
+            seen: Batch::default(),
         }
     }
 
@@ -227,6 +230,10 @@ impl Engine {
     ) -> (&mut Batch, &Files) {
         self.batch.clear();
         self.shared.begin();
+        let sampled = Sampled {
+            sampler,
+            counted: None,
+        };
         let runs = |spec: &Spec| {
             let empty = families == Families::BesideNodeExporter && !has_families_of_ours(spec);
             selected(spec.name) && !empty
@@ -248,7 +255,7 @@ impl Engine {
                     self.batch.begin_scope(namespaces::LABEL, &found.own);
                 }
                 let batch = &mut self.batch;
-                health.push(self.shared.run(active, &self.config, sampler, batch));
+                health.push(self.shared.run(active, &self.config, sampled, batch));
                 self.batch.end_scope();
             }
         }

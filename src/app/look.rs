@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use crate::cli;
 use crate::http::Page;
-use crate::metric::Batch;
 use crate::scrape::Outcome;
 use crate::sys::clock::Whose;
 use crate::sys::clock::processor_time;
@@ -32,7 +31,6 @@ const AWAY: Duration = Duration::from_secs(30);
 pub(super) struct Seen {
     html: Rc<Vec<u8>>,
     json: Rc<Vec<u8>>,
-    batch: Batch,
     taken: Instant,
     good_for: Duration,
     asked: Instant,
@@ -65,18 +63,17 @@ impl App {
 
     fn look_anew(&mut self, now: Instant, before: Option<Seen>) -> Seen {
         let begun = processor_time(Whose::Thread);
-        let (mut batch, last, room) = match before {
+        let (last, room) = match before {
             // While a client still takes the last page, its memory is not free.
             Some(seen) => {
                 let room = [seen.html, seen.json];
                 let room = room.map(|text| Rc::try_unwrap(text).unwrap_or_default());
-                (seen.batch, seen.good_for, room)
+                (seen.good_for, room)
             }
-            None => (Batch::default(), LEAST, <[Vec<u8>; 2]>::default()),
+            None => (LEAST, <[Vec<u8>; 2]>::default()),
         };
         let time = SystemTime::now();
-        self.engine
-            .look(&view::COLLECTORS, &self.sampler, &mut batch);
+        self.engine.look(&view::COLLECTORS, &self.sampler);
         let run = |enabled| {
             move |(spec, outcome): (&'static crate::collectors::Spec, Option<&Outcome>)| Run {
                 name: spec.name,
@@ -97,12 +94,11 @@ impl App {
             telemetry_path: self.config.telemetry_path.clone(),
             bridges: self.engine.bridges(),
         };
-        let [html, json] = View::new(about, &batch, &self.sampler).render(room);
+        let [html, json] = View::new(about, self.engine.seen(), &self.sampler).render(room);
         let cost = processor_time(Whose::Thread).saturating_sub(begun);
         Seen {
             html: Rc::new(html),
             json: Rc::new(json),
-            batch,
             taken: now,
             good_for: (cost * SPARING).clamp(LEAST, MOST),
             asked: now,

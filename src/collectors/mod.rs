@@ -55,6 +55,7 @@ use crate::links::Links;
 use crate::metric::Batch;
 use crate::metric::Desc;
 use crate::netlink::NetlinkError;
+use crate::sampler::Device;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 use crate::sockets::SurveyError;
@@ -185,6 +186,8 @@ pub struct Context<'a> {
     pub files: &'a Files,
     /// What the ticks sampled.
     pub sampler: &'a Sampler,
+    /// What the last tick counted, where that is new enough: for the page, which shows it beside the tick's rates.
+    pub counted: Option<&'a [Device]>,
     /// The TCP sockets, walked at most once a scrape.
     pub sockets: &'a mut Sockets,
     /// The network devices, asked for at most once a scrape.

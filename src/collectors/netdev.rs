@@ -33,6 +33,7 @@ use crate::parse::dev::Counters;
 use crate::parse::dev::Row;
 use crate::parse::float;
 use crate::parse::printable;
+use crate::sampler::Device;
 
 /// The collector `netdev`.
 pub static SPEC: Spec = Spec {
@@ -218,30 +219,16 @@ impl Collector for Netdev {
         let links = links.unwrap_or_default();
         let files = context.files;
         let excluded = Excluded::new(self.kinds, links, files);
-        context.left_out = files.net("dev", |bytes| {
-            let mut shown = Vec::new();
-            // The kernel loses its place between two reads of a long file when devices come and go, and may tell one
-            // twice; a page with a series twice is refused as a whole.
-            let mut seen = HashSet::new();
-            for row in dev::rows(bytes)? {
-                let row = row?;
-                let device = printable(row.name);
-                if !self.devices.shows(&device) || excluded.has(row.name) || !seen.insert(device) {
-                    continue;
-                }
-                shown.push(row);
+        context.left_out = match context.counted {
+            Some(devices) => {
+                let rows = devices.iter().filter_map(Device::row).collect();
+                Some(self.push_rows(rows, (links, &excluded), files, batch))
             }
-            let left_out = keep_lowest(&mut shown, self.limit, |row| {
-                links::find(links, row.name).map_or_else(
-                    || ifindex(files, row.name),
-                    |link| Some(link.ifindex.into()),
-                )
-            });
-            for row in shown {
-                self.push(&row, links::find(links, row.name), files, batch);
-            }
-            Ok(left_out)
-        })?;
+            None => files.net("dev", |bytes| {
+                let rows = dev::rows(bytes)?.collect::<Result<_, _>>()?;
+                Ok(self.push_rows(rows, (links, &excluded), files, batch))
+            })?,
+        };
         if self.address_info {
             let left_out = addresses::collect(self, context, batch)?;
             *context.left_out.get_or_insert(0) += left_out;
@@ -251,6 +238,33 @@ impl Collector for Netdev {
 }
 
 impl Netdev {
+    /// Writes the counters of the devices that are shown, and says how many others there are.
+    fn push_rows(
+        &self,
+        mut rows: Vec<Row<'_>>,
+        (links, excluded): (&[Link], &Excluded<'_>),
+        files: &Files,
+        batch: &mut Batch,
+    ) -> usize {
+        // The kernel loses its place between two reads of a long file when devices come and go, and may tell one
+        // twice; a page with a series twice is refused as a whole.
+        let mut seen = HashSet::new();
+        rows.retain(|row| {
+            let device = printable(row.name);
+            self.devices.shows(&device) && !excluded.has(row.name) && seen.insert(device)
+        });
+        let left_out = keep_lowest(&mut rows, self.limit, |row| {
+            links::find(links, row.name).map_or_else(
+                || ifindex(files, row.name),
+                |link| Some(link.ifindex.into()),
+            )
+        });
+        for row in rows {
+            self.push(&row, links::find(links, row.name), files, batch);
+        }
+        left_out
+    }
+
     /// Writes one device's counters.
     fn push(&self, row: &Row<'_>, link: Option<&Link>, files: &Files, batch: &mut Batch) {
         let device = printable(row.name);

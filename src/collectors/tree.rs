@@ -86,6 +86,7 @@ impl Tree {
         let mut context = Context {
             files: &files,
             sampler: &Sampler::default(),
+            counted: None,
             sockets: &mut Sockets::new(SocketsSource::Proc, Some(&Connections::default())),
             links: &mut Links::default(),
             hosts: &Hosts::default(),

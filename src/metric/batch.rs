@@ -229,6 +229,35 @@ impl Batch {
         &self.samples
     }
 
+    /// The samples in the order of their families, those of one family as they were added: sorted by counting them.
+    #[must_use]
+    pub fn by_family(&self) -> Vec<&Sample> {
+        let Some(some) = self.samples.first() else {
+            return Vec::new();
+        };
+        // How many there are of each family, and from that where the next one of it goes.
+        let mut places = vec![0; self.families.len()];
+        for sample in &self.samples {
+            if let Some(count) = places.get_mut(sample.family as usize) {
+                *count += 1;
+            }
+        }
+        let mut end = 0;
+        for place in &mut places {
+            end += std::mem::replace(place, end);
+        }
+        let mut sorted = vec![some; end];
+        for sample in &self.samples {
+            if let Some(place) = places.get_mut(sample.family as usize) {
+                if let Some(slot) = sorted.get_mut(*place) {
+                    *slot = sample;
+                }
+                *place += 1;
+            }
+        }
+        sorted
+    }
+
     /// A label set as it stands in the text format, braces included; empty for [`NO_LABELS`].
     #[must_use]
     pub fn label_text(&self, labels: Labels) -> &str {

@@ -2,6 +2,7 @@
 
 use crate::config::DeviceFilter;
 use crate::parse::dev::Counters;
+use crate::parse::dev::Row;
 use crate::parse::float;
 use crate::parse::printable;
 
@@ -49,6 +50,13 @@ impl Device {
     #[must_use]
     pub fn name(&self) -> &[u8] {
         &self.name
+    }
+
+    /// Its row of `/proc/net/dev`, as of the last tick.
+    #[must_use]
+    pub fn row(&self) -> Option<Row<'_>> {
+        let name = &self.name;
+        self.counters.map(|counters| Row { name, counters })
     }
 
     /// The device's index, as of the last tick.

@@ -361,6 +361,7 @@ impl Visit<'_> {
             let mut context = Context {
                 files,
                 sampler: &sampler,
+                counted: None,
                 sockets: &mut kept.sockets,
                 links: self.links,
                 hosts: self.hosts,

@@ -10,11 +10,19 @@ use crate::hosts::Hosts;
 use crate::leases::Leases;
 use crate::links::Links;
 use crate::metric::Batch;
+use crate::sampler::Device;
 use crate::sampler::Sampler;
 use crate::sockets::Sockets;
 
 use super::active::Active;
 use super::health::Health;
+
+/// What the ticks sampled, and what of it is new enough to be counted anew no more.
+#[derive(Clone, Copy)]
+pub(super) struct Sampled<'a> {
+    pub(super) sampler: &'a Sampler,
+    pub(super) counted: Option<&'a [Device]>,
+}
 
 /// What the collectors share.
 pub(super) struct Shared {
@@ -30,8 +38,13 @@ pub(super) struct Shared {
 impl Shared {
     /// What is asked of the kernel once is asked anew from here on.
     pub(super) fn begin(&mut self) {
-        self.sockets.begin();
+        self.begin_with_devices();
         self.links.begin();
+    }
+
+    /// The same without the devices: their list stands.
+    pub(super) fn begin_with_devices(&mut self) {
+        self.sockets.begin();
     }
 
     /// Runs a collector, and says what is to be told of it beside its families.
@@ -39,12 +52,13 @@ impl Shared {
         &mut self,
         active: &'a mut Active,
         config: &Config,
-        sampler: &Sampler,
+        sampled: Sampled<'_>,
         batch: &mut Batch,
     ) -> Health<'a> {
         let mut context = Context {
             files: &self.files,
-            sampler,
+            sampler: sampled.sampler,
+            counted: sampled.counted,
             sockets: &mut self.sockets,
             links: &mut self.links,
             hosts: &self.hosts,

@@ -2,14 +2,14 @@
 
 use super::View;
 use super::html::Html;
-use super::html::Unit;
 use super::interfaces;
 use super::sections::close;
 use super::sections::left_out;
 use super::sections::open;
 use super::table;
 use super::table::Row;
-use super::units;
+use super::units::Unit;
+use super::units::speed;
 
 /// Up to so many devices all are shown; of more, the quiet ones are folded away.
 const FEW: usize = 8;
@@ -83,8 +83,8 @@ fn interface(html: &mut Html, place: usize, row: &Row) {
         state
     });
     // Some drivers go on telling the speed of a link that is gone.
-    if let Some(speed) = row.number(interfaces::SPEED).filter(|_| class == "up") {
-        html.raw(" · ").text(&units::speed(speed));
+    if let Some(value) = row.number(interfaces::SPEED).filter(|_| class == "up") {
+        html.raw(" · ").text(&speed(value));
     }
     html.raw("</small>");
     losses(html, row);

@@ -3,25 +3,8 @@
 //! A number stands in an element whose attribute names its unit and its key, `<b data-n="tcp.states.listen">`, and page.js
 //! writes newer ones there. All else goes into the revision.
 
-use std::time::Duration;
-
 use super::Past;
-use super::units;
-
-/// How a number is written; page.js knows them by the same letters.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Unit {
-    /// Bytes per second, written as bits.
-    Bits,
-    /// How many.
-    Count,
-    /// A ratio.
-    Percent,
-    /// Seconds, written as a duration.
-    Seconds,
-    /// Seconds, written as milliseconds.
-    Milliseconds,
-}
+use super::units::Unit;
 
 /// HTML, and the fingerprint of what of it is not a number.
 pub(super) struct Html {
@@ -115,24 +98,13 @@ impl Html {
 
     /// A number.
     pub(super) fn value(&mut self, key: &str, unit: Unit, value: Option<f64>) -> &mut Self {
-        let (letter, text) = match (unit, value.filter(|value| value.is_finite())) {
-            (Unit::Bits, value) => ("b", value.map(units::bits)),
-            (Unit::Count, value) => ("n", value.map(units::count)),
-            (Unit::Percent, value) => ("p", value.map(units::percent)),
-            (Unit::Milliseconds, value) => ("m", value.map(units::milliseconds)),
-            (Unit::Seconds, value) => {
-                let span = value.and_then(|value| Duration::try_from_secs_f64(value).ok());
-                ("d", span.map(units::duration))
-            }
-        };
         self.put("<b data-");
-        self.key(letter, key);
+        self.key(unit.letter(), key);
         if value == Some(0.0) {
             self.text.push_str(" class=\"z\"");
         }
         self.text.push('>');
-        self.text
-            .push_str(text.as_deref().unwrap_or(units::UNKNOWN));
+        unit.write(value, &mut self.text);
         self.put("</b>")
     }
 
@@ -199,10 +171,10 @@ fn width(ratio: f64) -> u8 {
 }
 
 /// Levels as the path of a line, or of the area below it; each gap begins anew. Where the line is level it is one long step.
-fn draw(levels: &str, area: bool, out: &mut String) {
+fn draw(levels: &[u8], area: bool, out: &mut String) {
     // The level where the line is, and how far it goes on there.
     let mut open: Option<(u8, u8)> = None;
-    for (x, digit) in (0..).zip(levels.bytes().chain([b'.'])) {
+    for (x, digit) in (0..).zip(levels.iter().chain(b".")) {
         let level = match digit {
             b'0'..=b'9' => Some(digit - b'0'),
             b'a'..=b'z' => Some(digit - b'a' + 10),
@@ -314,7 +286,7 @@ mod tests {
     fn lines_and_areas_begin_anew_after_a_gap() {
         let of = |levels: &str, area| {
             let mut out = String::new();
-            draw(levels, area, &mut out);
+            draw(levels.as_bytes(), area, &mut out);
             out
         };
         assert_eq!(of("..0zz0", false), "M2 36l1 -35h1l1 35");

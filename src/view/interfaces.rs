@@ -1,11 +1,12 @@
 //! The devices of a scrape, and their last ten minutes.
 
-use crate::metric::Batch;
+use std::array;
+
 use crate::sampler::Sampler;
 use crate::sampler::history::Point;
 
 use super::Past;
-use super::read::each;
+use super::read::Families;
 use super::read::pairs;
 use super::read::plain;
 use super::read::whole;
@@ -38,11 +39,11 @@ const SHOWN: usize = 100;
 const LOOPBACK: u64 = 1 << 3;
 
 /// Reads the devices that are shown, and says how many others there are.
-pub(super) fn read(rows: &mut Vec<Row>, batch: &Batch, sampler: &Sampler) -> usize {
-    let Some(mut found) = Rows::read(table::INTERFACES, batch) else {
+pub(super) fn read(rows: &mut Vec<Row>, families: &Families<'_>, sampler: &Sampler) -> usize {
+    let Some(mut found) = Rows::read(table::INTERFACES, families) else {
         return 0;
     };
-    each(batch, "node_network_info", &mut |labels, _| {
+    families.each("node_network_info", &mut |labels, _| {
         found.of(labels, &mut |row| row.tell(STATE, state(row, labels)));
     });
     *rows = found.rows;
@@ -57,7 +58,7 @@ pub(super) fn read(rows: &mut Vec<Row>, batch: &Batch, sampler: &Sampler) -> usi
             next = at + 1;
             row.history = sampler
                 .history(device, &mut points)
-                .then(|| past(&points, row));
+                .then(|| Box::new(past(&points, row)));
         }
     }
     for row in rows.iter_mut() {
@@ -133,7 +134,6 @@ impl Row {
 }
 
 fn past(points: &[Point], row: &mut Row) -> Past {
-    let mut past = Past::default();
     let mut peak = 0.0_f32;
     let (mut errors, mut drops) = (0.0, 0.0);
     for point in points {
@@ -144,14 +144,16 @@ fn past(points: &[Point], row: &mut Row) -> Past {
     row.set(RECENT_ERRORS, Some(errors.into()));
     row.set(RECENT_DROPS, Some(drops.into()));
     let scale = peak.max(LEAST_SCALE);
-    (past.peak, past.scale) = (peak.into(), scale.into());
     let levels = |rate: fn(&Point) -> f32| {
-        let levels = points.iter().map(|point| level(rate(point), scale));
-        String::from_utf8(levels.collect()).unwrap_or_default()
+        let point = |at| points.get(at).unwrap_or(&Point::NONE);
+        array::from_fn(|at| level(rate(point(at)), scale))
     };
-    past.receive = levels(|point| point.receive);
-    past.transmit = levels(|point| point.transmit);
-    past
+    Past {
+        peak: peak.into(),
+        scale: scale.into(),
+        receive: levels(|point| point.receive),
+        transmit: levels(|point| point.transmit),
+    }
 }
 
 /// A rate as a digit; whatever is more than nothing is more than 0.

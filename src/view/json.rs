@@ -111,7 +111,7 @@ impl Json {
                 self.number(key, row.number(place));
             }
             if table == table::INTERFACES {
-                self.history(row.history.as_ref());
+                self.history(row.history.as_deref());
             }
             self.close(b'}');
         }
@@ -125,8 +125,9 @@ impl Json {
         self.open("history", b'{');
         self.number("peak_bytes_per_second", Some(past.peak));
         self.number("scale_bytes_per_second", Some(past.scale));
-        self.text("receive", &past.receive);
-        self.text("transmit", &past.transmit);
+        for (key, levels) in [("receive", &past.receive), ("transmit", &past.transmit)] {
+            self.text(key, str::from_utf8(levels).unwrap_or_default());
+        }
         self.close(b'}');
     }
 

@@ -24,6 +24,7 @@ use std::time::SystemTime;
 
 use crate::metric::Batch;
 use crate::sampler::Sampler;
+use crate::sampler::history::POINTS;
 
 pub use self::page::POLICY;
 pub use self::problems::Level;
@@ -103,15 +104,15 @@ pub struct View {
 }
 
 /// The last ten minutes of a device.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Past {
     /// The highest rate of either direction, in bytes per second.
     peak: f64,
     /// What the pictures are as high as: the peak, or [`interfaces::LEAST_SCALE`] where that is more.
     scale: f64,
     /// A base 36 digit for each point, the oldest first, in 35ths of the scale; `.` where nothing was measured.
-    receive: String,
-    transmit: String,
+    receive: [u8; POINTS],
+    transmit: [u8; POINTS],
 }
 
 impl View {

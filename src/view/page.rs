@@ -5,8 +5,8 @@ use crate::rfc3339;
 use super::Level;
 use super::View;
 use super::html::Html;
-use super::html::Unit;
 use super::sections;
+use super::units::Unit;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

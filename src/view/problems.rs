@@ -6,7 +6,7 @@ use super::endpoint;
 use super::interfaces;
 use super::read;
 use super::table;
-use super::units;
+use super::units::Unit;
 
 /// Accept queues, as a share of their limit.
 pub(super) const BACKLOG: f64 = 0.8;
@@ -92,7 +92,7 @@ fn links(view: &View, found: &mut Vec<Problem>) {
         let name = device.text(interfaces::NAME);
         let errors = device.number(interfaces::RECENT_ERRORS).unwrap_or(0.0);
         if errors > 0.0 {
-            let count = units::count(errors);
+            let count = Unit::Count.text(errors);
             let words = if count == "1" { " error" } else { " errors" };
             let words = [name, ": ", &count, words, " in the last ten minutes."];
             push(found, Level::Warning, "errors", &words);
@@ -129,7 +129,7 @@ fn queues(view: &View, found: &mut Vec<Problem>) {
             (Level::Warning, " is nearly full: ")
         };
         let name = endpoint(row.text(0), row.text(1));
-        let [backlog, limit] = [backlog, limit].map(|count| units::count(count.unwrap_or(0.0)));
+        let [backlog, limit] = [backlog, limit].map(|count| Unit::Count.text(count.unwrap_or(0.0)));
         let words = [
             "The accept queue of ",
             &name,
@@ -145,7 +145,7 @@ fn queues(view: &View, found: &mut Vec<Problem>) {
     let minute = minute.filter(|ratio| *ratio > RETRANSMISSIONS);
     if let Some(ratio) = minute.filter(|_| view.retransmitted >= RETRANSMITTED) {
         let words = [
-            &units::percent(ratio),
+            &Unit::Percent.text(ratio),
             " of the TCP segments of the last minute were sent again.",
         ];
         push(found, Level::Warning, "retransmissions", &words);
@@ -160,7 +160,16 @@ fn supplies(view: &View, found: &mut Vec<Problem>) {
                 found,
                 level,
                 kind,
-                &[a, b, c, d, e, ": ", &units::percent(ratio), " are in use."],
+                &[
+                    a,
+                    b,
+                    c,
+                    d,
+                    e,
+                    ": ",
+                    &Unit::Percent.text(ratio),
+                    " are in use.",
+                ],
             );
         }
     };

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::metric::Batch;
+use crate::metric::Sample;
 use crate::sampler::Sampler;
 
 use super::View;
@@ -37,14 +38,21 @@ pub(super) const TRACKED_RATIO: usize = SINGLES.len() - 1;
 /// The most peers that are shown in each direction.
 const PEERS: usize = 10;
 
+/// A batch whose families are looked up one after the other.
+pub(super) struct Families<'a> {
+    batch: &'a Batch,
+    by_family: Vec<&'a Sample>,
+}
+
 /// Fills an empty view.
 pub(super) fn fill(view: &mut View, batch: &Batch, sampler: &Sampler) {
+    let families = &Families::new(batch);
     // One after the other and in place: a view that is put together from its parts is a tenth of the page's code.
     for (table, rows) in view.tables.iter_mut().enumerate().skip(1) {
-        *rows = Rows::read(table, batch).map_or_else(Vec::new, |rows| rows.rows);
+        *rows = Rows::read(table, families).map_or_else(Vec::new, |rows| rows.rows);
     }
     for (single, (family, _)) in view.singles.iter_mut().zip(SINGLES) {
-        *single = value(batch, family);
+        *single = families.value(family);
     }
     let minute = sampler.retransmissions();
     view.retransmitted = minute.map_or(0.0, |(_, count)| count);
@@ -64,7 +72,7 @@ pub(super) fn fill(view: &mut View, batch: &Batch, sampler: &Sampler) {
         pools,
         records,
     ] = &mut view.tables;
-    view.interfaces_left_out = interfaces::read(devices, batch, sampler);
+    view.interfaces_left_out = interfaces::read(devices, families, sampler);
     for row in destinations {
         row.set(1, Some(available));
         row.ratio(0, 1, 2);
@@ -76,46 +84,55 @@ pub(super) fn fill(view: &mut View, batch: &Batch, sampler: &Sampler) {
     for peers in [input, output] {
         keep_largest(peers);
     }
-    reasons(records, batch);
-    view.connects = value(batch, "weir_connections").is_some();
+    reasons(records, families);
+    view.connects = families.value("weir_connections").is_some();
     view.listens = !waiting.is_empty();
-    each(batch, "weir_source_info", &mut |labels, _| {
+    families.each("weir_source_info", &mut |labels, _| {
         view.listens |=
             label(labels, "collector") == "listeners" && label(labels, "source") != "absent";
     });
-    each(batch, "weir_series_left_out", &mut |labels, count| {
+    families.each("weir_series_left_out", &mut |labels, count| {
         if label(labels, "collector") == "listeners" {
             view.listeners_left_out = usize::try_from(whole(count)).unwrap_or(usize::MAX);
         }
     });
-    each(batch, "weir_dhcp_success", &mut |labels, value| {
+    families.each("weir_dhcp_success", &mut |labels, value| {
         if value == 0.0 {
             view.unread.push(label(labels, "server"));
         }
     });
 }
 
-/// Gives each sample of a family, its labels as they stand in the text format.
-pub(super) fn each(batch: &Batch, family: &str, take: &mut dyn FnMut(&str, f64)) {
-    let places = batch
-        .families()
-        .iter()
-        .position(|found| found.name == family);
-    let Some(place) = places.and_then(|place| u32::try_from(place).ok()) else {
-        return;
-    };
-    for sample in batch.samples() {
-        if sample.family == place {
-            take(batch.label_text(sample.labels), sample.value);
+impl<'a> Families<'a> {
+    pub(super) fn new(batch: &'a Batch) -> Self {
+        Self {
+            batch,
+            by_family: batch.by_family(),
         }
     }
-}
 
-/// The value of a family without labels.
-fn value(batch: &Batch, family: &str) -> Option<f64> {
-    let mut found = None;
-    each(batch, family, &mut |_, value| found = Some(value));
-    found
+    /// Gives each sample of a family, its labels as they stand in the text format.
+    pub(super) fn each(&self, family: &str, take: &mut dyn FnMut(&str, f64)) {
+        let mut families = self.batch.families().iter();
+        let place = families.position(|found| found.name == family);
+        let Some(place) = place.and_then(|place| u32::try_from(place).ok()) else {
+            return;
+        };
+        let first = self
+            .by_family
+            .partition_point(|sample| sample.family < place);
+        let samples = self.by_family.iter().skip(first);
+        for sample in samples.take_while(|sample| sample.family == place) {
+            take(self.batch.label_text(sample.labels), sample.value);
+        }
+    }
+
+    /// The value of a family without labels.
+    fn value(&self, family: &str) -> Option<f64> {
+        let mut found = None;
+        self.each(family, &mut |_, value| found = Some(value));
+        found
+    }
 }
 
 /// The value of a label in `{a="x",b="y"}`; empty where there is no such label.
@@ -128,8 +145,8 @@ pub(super) fn label(labels: &str, wanted: &str) -> String {
 pub(super) fn pairs(labels: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = labels.strip_prefix('{').unwrap_or(labels);
     std::iter::from_fn(move || {
-        let (name, behind) = rest.split_once('=')?;
-        let behind = behind.strip_prefix('"')?;
+        let (name, behind) = rest.split_at_checked(rest.bytes().position(|byte| byte == b'=')?)?;
+        let behind = behind.strip_prefix("=\"")?;
         // Behind a backslash a quotation mark ends nothing.
         let mut escaped = false;
         let end = behind.bytes().position(|byte| {
@@ -212,8 +229,8 @@ fn keep_largest(rows: &mut Vec<Row>) {
 }
 
 /// Why records are not valid.
-fn reasons(records: &mut [Row], batch: &Batch) {
-    each(batch, "weir_dns_record_status", &mut |labels, value| {
+fn reasons(records: &mut [Row], families: &Families<'_>) {
+    families.each("weir_dns_record_status", &mut |labels, value| {
         if value == 1.0 {
             let (name, kind) = (label(labels, "name"), label(labels, "type"));
             let same = |row: &&mut Row| row.text(0) == name && row.text(1) == kind;

@@ -5,7 +5,6 @@ use super::View;
 use super::devices;
 use super::endpoint;
 use super::html::Html;
-use super::html::Unit;
 use super::problems::BACKLOG;
 use super::problems::CONNTRACK;
 use super::problems::POOL;
@@ -16,6 +15,7 @@ use super::table;
 use super::table::Row;
 use super::table::SPECS;
 use super::table::Table;
+use super::units::Unit;
 
 /// The most rows of a list that are not folded away.
 const ROWS: usize = 6;

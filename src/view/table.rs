@@ -1,10 +1,8 @@
 //! Rows: what the families of one kind say of one thing. The tables below say which families and labels those are, and what
 //! they are called in the JSON; reading them and writing them is the same for all.
 
-use crate::metric::Batch;
-
 use super::Past;
-use super::read::each;
+use super::read::Families;
 use super::read::label;
 
 /// A table of rows.
@@ -30,6 +28,9 @@ pub(super) const INPUT: Table = 4;
 pub(super) const OUTPUT: Table = 5;
 pub(super) const POOLS: Table = 6;
 pub(super) const RECORDS: Table = 7;
+
+/// The most labels and words that a row has.
+const TEXTS: usize = 3;
 
 /// Leases that are over or in the way, which nobody holds.
 const NOT_HELD: [&str; 2] = ["expired", "declined"];
@@ -148,10 +149,10 @@ impl Spec {
 #[derive(Debug, Default)]
 pub(super) struct Row {
     /// Labels, then words; empty where there is none.
-    texts: Vec<String>,
+    texts: [String; TEXTS],
     numbers: Vec<Option<f64>>,
     /// The last ten minutes of a device.
-    pub(super) history: Option<Past>,
+    pub(super) history: Option<Box<Past>>,
 }
 
 impl Row {
@@ -196,7 +197,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn read(table: Table, batch: &Batch) -> Option<Self> {
+    pub(super) fn read(table: Table, families: &Families<'_>) -> Option<Self> {
         let spec = SPECS.get(table)?;
         let mut rows = Self {
             spec,
@@ -204,7 +205,7 @@ impl Rows {
             next: 0,
         };
         for (place, (family, _)) in spec.numbers.iter().enumerate() {
-            each(batch, family, &mut |labels, value| {
+            families.each(family, &mut |labels, value| {
                 if table != POOLS || !NOT_HELD.contains(&label(labels, "state").as_str()) {
                     rows.of(labels, &mut |row| row.add(place, value));
                 }
@@ -242,12 +243,14 @@ impl Rows {
 
     fn search(&mut self, labels: &str) -> usize {
         let names = self.spec.labels.iter();
-        let mut texts: Vec<String> = names.map(|(name, _)| label(labels, name)).collect();
+        let mut texts: [String; TEXTS] = Default::default();
+        for (text, (name, _)) in texts.iter_mut().zip(names) {
+            *text = label(labels, name);
+        }
         // Of one family no two are alike, and there may be thousands.
         let search = self.spec.numbers.len() > 1;
         let found = search.then(|| self.find(&texts)).flatten();
         found.unwrap_or_else(|| {
-            texts.resize(texts.len() + self.spec.words.len(), String::new());
             self.rows.push(Row {
                 texts,
                 numbers: vec![None; self.spec.numbers.len()],
@@ -257,12 +260,13 @@ impl Rows {
         })
     }
 
-    fn find(&self, texts: &[String]) -> Option<usize> {
+    fn find(&self, texts: &[String; TEXTS]) -> Option<usize> {
+        let labels = texts.iter().take(self.spec.labels.len());
         let count = self.rows.len();
         let places = (self.next..count).chain(0..self.next.min(count));
         let mut places = places.filter(|at| {
             let row = self.rows.get(*at);
-            row.is_some_and(|row| row.texts.starts_with(texts))
+            row.is_some_and(|row| labels.clone().eq(row.texts.iter().take(labels.len())))
         });
         places.next()
     }
@@ -271,10 +275,19 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::Batch;
     use crate::metric::Desc;
 
     static BYTES: Desc = Desc::gauge("node_network_receive_bytes_total", &["device"], "Bytes.");
     static FLAGS: Desc = Desc::gauge("node_network_flags", &["device"], "Flags.");
+
+    #[test]
+    fn a_row_has_room_for_its_words() {
+        for spec in &SPECS {
+            let count = spec.labels.len() + spec.words.len();
+            assert!((1..=TEXTS).contains(&count), "{}", spec.list);
+        }
+    }
 
     #[test]
     fn rows_are_found_whatever_their_names_and_order() {
@@ -291,7 +304,7 @@ mod tests {
             push(&FLAGS, name, value);
         }
         push(&FLAGS, "late", 9);
-        let rows = Rows::read(INTERFACES, &batch).unwrap().rows;
+        let rows = Rows::read(INTERFACES, &Families::new(&batch)).unwrap().rows;
         for (place, (row, name)) in rows.iter().zip(names).enumerate() {
             let value = Some(f64::from(u32::try_from(place).unwrap()));
             assert_eq!(

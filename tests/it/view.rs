@@ -112,8 +112,8 @@ fn a_captured_host_gives_the_page_beside_it() {
         for tick in 0..3 {
             sampler.tick(&files, start + Duration::from_secs(5 * tick));
         }
-        let (mut engine, mut batch) = (Engine::new(&config, files), Batch::default());
-        engine.look(&view::COLLECTORS, &sampler, &mut batch);
+        let mut engine = Engine::new(&config, files);
+        engine.look(&view::COLLECTORS, &sampler);
         let runs = engine.outcomes().chain(engine.beside());
         let collectors = runs.map(|(spec, outcome)| {
             run(
@@ -125,7 +125,7 @@ fn a_captured_host_gives_the_page_beside_it() {
             collectors: collectors.collect(),
             ..about()
         };
-        let (html, now) = rendered(about, &batch, &sampler);
+        let (html, now) = rendered(about, engine.seen(), &sampler);
         golden(&root.join("expected.html"), &html).unwrap();
         let json = serde_json::to_string_pretty(&now).unwrap() + "\n";
         golden(&root.join("expected.json"), &json).unwrap();

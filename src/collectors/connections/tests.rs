@@ -43,6 +43,7 @@ fn scrape(
     let mut context = Context {
         files: &files,
         sampler: &Sampler::default(),
+        counted: None,
         sockets: &mut Sockets::new(config.sockets_source, Some(&config.connections)),
         links: &mut Links::default(),
         hosts,
