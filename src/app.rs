@@ -366,6 +366,10 @@ fn web_counts(server: http::Stats) -> Option<WebCounts> {
 
 /// The machine's name as the tree that is measured has it; empty where it has none.
 fn host(files: &Files) -> String {
+    if files.live() {
+        let uname = rustix::system::uname();
+        return printable(uname.nodename().to_bytes()).into_owned();
+    }
     let name = files.proc("sys/kernel/hostname", |bytes| {
         Ok(printable(bytes.trim_ascii()).into_owned())
     });

@@ -31,6 +31,8 @@ const AWAY: Duration = Duration::from_secs(30);
 pub(super) struct Seen {
     html: Rc<Vec<u8>>,
     json: Rc<Vec<u8>>,
+    /// For its memory.
+    view: View,
     taken: Instant,
     good_for: Duration,
     asked: Instant,
@@ -63,14 +65,14 @@ impl App {
 
     fn look_anew(&mut self, now: Instant, before: Option<Seen>) -> Seen {
         let begun = processor_time(Whose::Thread);
-        let (last, room) = match before {
+        let (last, room, view) = match before {
             // While a client still takes the last page, its memory is not free.
             Some(seen) => {
                 let room = [seen.html, seen.json];
                 let room = room.map(|text| Rc::try_unwrap(text).unwrap_or_default());
-                (seen.good_for, room)
+                (seen.good_for, room, Some(seen.view))
             }
-            None => (LEAST, <[Vec<u8>; 2]>::default()),
+            None => (LEAST, <[Vec<u8>; 2]>::default(), None),
         };
         let time = SystemTime::now();
         self.engine.look(&view::COLLECTORS, &self.sampler);
@@ -94,11 +96,13 @@ impl App {
             telemetry_path: self.config.telemetry_path.clone(),
             bridges: self.engine.bridges(),
         };
-        let [html, json] = View::new(about, self.engine.seen(), &self.sampler).render(room);
+        let view = View::new(about, self.engine.seen(), &self.sampler, view);
+        let [html, json] = view.render(room);
         let cost = processor_time(Whose::Thread).saturating_sub(begun);
         Seen {
             html: Rc::new(html),
             json: Rc::new(json),
+            view,
             taken: now,
             good_for: (cost * SPARING).clamp(LEAST, MOST),
             asked: now,

@@ -8,7 +8,6 @@ use crate::sampler::history::Point;
 use super::Past;
 use super::read::Families;
 use super::read::pairs;
-use super::read::plain;
 use super::read::whole;
 use super::table;
 use super::table::Row;
@@ -40,13 +39,13 @@ const LOOPBACK: u64 = 1 << 3;
 
 /// Reads the devices that are shown, and says how many others there are.
 pub(super) fn read(rows: &mut Vec<Row>, families: &Families<'_>, sampler: &Sampler) -> usize {
-    let Some(mut found) = Rows::read(table::INTERFACES, families) else {
-        return 0;
-    };
-    families.each("node_network_info", &mut |labels, _| {
-        found.of(labels, &mut |row| row.tell(STATE, state(row, labels)));
+    Rows::read_with(table::INTERFACES, families, rows, |rows| {
+        families.each("node_network_info", &mut |labels, _| {
+            rows.of(labels, &mut |row| row.tell(STATE, state(row, labels)));
+        });
     });
-    *rows = found.rows;
+    let last = rows.iter_mut().map(|row| row.history.take());
+    let mut room: Vec<_> = last.flatten().collect();
     let (mut next, mut points) = (0, Vec::new());
     for device in sampler.devices() {
         let named = |row: &Row| row.text(NAME) == device.label;
@@ -56,9 +55,16 @@ pub(super) fn read(rows: &mut Vec<Row>, families: &Families<'_>, sampler: &Sampl
         let at = later.or_else(|| rows.iter().position(named));
         if let Some((at, row)) = at.and_then(|at| Some((at, rows.get_mut(at)?))) {
             next = at + 1;
-            row.history = sampler
-                .history(device, &mut points)
-                .then(|| Box::new(past(&points, row)));
+            if sampler.history(device, &mut points) {
+                let past = past(&points, row);
+                row.history = Some(match room.pop() {
+                    Some(mut room) => {
+                        *room = past;
+                        room
+                    }
+                    None => Box::new(past),
+                });
+            }
         }
     }
     for row in rows.iter_mut() {
@@ -75,7 +81,8 @@ pub(super) fn read(rows: &mut Vec<Row>, families: &Families<'_>, sampler: &Sampl
     keep(rows)
 }
 
-fn state(row: &Row, labels: &str) -> String {
+/// A word for what a device does, escaped as the labels are.
+fn state<'a>(row: &Row, labels: &'a str) -> &'a str {
     let (mut admin, mut operational) = ("", "");
     for (name, value) in pairs(labels) {
         match name {
@@ -84,13 +91,12 @@ fn state(row: &Row, labels: &str) -> String {
             _ => {}
         }
     }
-    let found = match (admin, row.number(CARRIER)) {
+    match (admin, row.number(CARRIER)) {
         ("down", _) => "off",
         (_, Some(0.0)) => CARRIER_LOST,
         _ if operational.is_empty() || operational == "unknown" => "up",
-        _ => return plain(operational),
-    };
-    found.to_string()
+        _ => operational,
+    }
 }
 
 /// Keeps the loudest, in the order in which they came but with loopback last; says how many others there are.

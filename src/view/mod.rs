@@ -116,13 +116,13 @@ struct Past {
 }
 
 impl View {
-    /// What a scrape of [`COLLECTORS`] found, and what the ticks did.
+    /// What a scrape of [`COLLECTORS`] found, and what the ticks did; in the memory of the last view, where there is one.
     #[must_use]
-    pub fn new(about: About, batch: &Batch, sampler: &Sampler) -> Self {
+    pub fn new(about: About, batch: &Batch, sampler: &Sampler, last: Option<Self>) -> Self {
         let mut view = Self {
             about,
             problems: Vec::new(),
-            tables: Default::default(),
+            tables: last.map(|last| last.tables).unwrap_or_default(),
             singles: Default::default(),
             interfaces_left_out: 0,
             listeners_left_out: 0,

@@ -49,7 +49,7 @@ pub(super) fn fill(view: &mut View, batch: &Batch, sampler: &Sampler) {
     let families = &Families::new(batch);
     // One after the other and in place: a view that is put together from its parts is a tenth of the page's code.
     for (table, rows) in view.tables.iter_mut().enumerate().skip(1) {
-        *rows = Rows::read(table, families).map_or_else(Vec::new, |rows| rows.rows);
+        Rows::read(table, families, rows);
     }
     for (single, (family, _)) in view.singles.iter_mut().zip(SINGLES) {
         *single = families.value(family);
@@ -137,8 +137,20 @@ impl<'a> Families<'a> {
 
 /// The value of a label in `{a="x",b="y"}`; empty where there is no such label.
 pub(super) fn label(labels: &str, wanted: &str) -> String {
+    let mut text = String::new();
+    add_label(labels, wanted, &mut text);
+    text
+}
+
+/// Appends the value of a label.
+pub(super) fn add_label(labels: &str, wanted: &str, text: &mut String) {
+    add_plain(escaped(labels, wanted), text);
+}
+
+/// A label's value as it stands there.
+fn escaped<'a>(labels: &'a str, wanted: &str) -> &'a str {
     let found = pairs(labels).find(|(name, _)| *name == wanted);
-    found.map_or_else(String::new, |(_, value)| plain(value))
+    found.map_or("", |(_, value)| value)
 }
 
 /// Labels and their values, escaped as they stand there, as far as they can be read.
@@ -160,9 +172,8 @@ pub(super) fn pairs(labels: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// A label's value without its escapes.
-pub(super) fn plain(mut value: &str) -> String {
-    let mut plain = String::with_capacity(value.len());
+/// Appends a label's value without its escapes.
+pub(super) fn add_plain(mut value: &str, plain: &mut String) {
     while let Some((before, behind)) = value.split_once('\\') {
         plain.push_str(before);
         let mut rest = behind.chars();
@@ -174,7 +185,6 @@ pub(super) fn plain(mut value: &str) -> String {
         value = rest.as_str();
     }
     plain.push_str(value);
-    plain
 }
 
 #[expect(
@@ -235,7 +245,7 @@ fn reasons(records: &mut [Row], families: &Families<'_>) {
             let (name, kind) = (label(labels, "name"), label(labels, "type"));
             let same = |row: &&mut Row| row.text(0) == name && row.text(1) == kind;
             if let Some(row) = records.iter_mut().find(same) {
-                row.tell(2, label(labels, "reason"));
+                row.tell(2, escaped(labels, "reason"));
             }
         }
     });

@@ -3,6 +3,8 @@
 
 use super::Past;
 use super::read::Families;
+use super::read::add_label;
+use super::read::add_plain;
 use super::read::label;
 
 /// A table of rows.
@@ -156,6 +158,18 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Becomes a row of which nothing but its labels is known.
+    fn begin(&mut self, spec: &Spec, labels: &str) {
+        for (place, text) in self.texts.iter_mut().enumerate() {
+            text.clear();
+            if let Some((name, _)) = spec.labels.get(place) {
+                add_label(labels, name, text);
+            }
+        }
+        self.numbers.clear();
+        self.numbers.resize(spec.numbers.len(), None);
+    }
+
     pub(super) fn text(&self, place: usize) -> &str {
         self.texts.get(place).map_or("", String::as_str)
     }
@@ -164,9 +178,11 @@ impl Row {
         self.numbers.get(place).copied().flatten()
     }
 
-    pub(super) fn tell(&mut self, place: usize, text: String) {
+    /// Gives it a word, escaped as a label's value is.
+    pub(super) fn tell(&mut self, place: usize, escaped: &str) {
         if let Some(found) = self.texts.get_mut(place) {
-            *found = text;
+            found.clear();
+            add_plain(escaped, found);
         }
     }
 
@@ -190,28 +206,48 @@ impl Row {
 }
 
 /// Rows while they are read. Families list them in nearly the same order, so that each is found where the last search ended.
-pub(super) struct Rows {
+pub(super) struct Rows<'a> {
     spec: &'static Spec,
-    pub(super) rows: Vec<Row>,
+    /// Behind those that are told of are rows of the last view, which become new ones.
+    rows: &'a mut Vec<Row>,
+    told: usize,
     next: usize,
+    /// Whether the family that is read is the first one that anything is told by.
+    first: bool,
 }
 
-impl Rows {
-    pub(super) fn read(table: Table, families: &Families<'_>) -> Option<Self> {
-        let spec = SPECS.get(table)?;
+impl<'a> Rows<'a> {
+    /// Reads a table into the memory of the last one.
+    pub(super) fn read(table: Table, families: &Families<'_>, rows: &'a mut Vec<Row>) {
+        Self::read_with(table, families, rows, |_| {});
+    }
+
+    /// The same, and then what `more` reads.
+    pub(super) fn read_with(
+        table: Table,
+        families: &Families<'_>,
+        rows: &'a mut Vec<Row>,
+        more: impl FnOnce(&mut Self),
+    ) {
+        let Some(spec) = SPECS.get(table) else { return };
         let mut rows = Self {
             spec,
-            rows: Vec::new(),
+            rows,
+            told: 0,
             next: 0,
+            first: true,
         };
         for (place, (family, _)) in spec.numbers.iter().enumerate() {
+            rows.first = rows.told == 0;
             families.each(family, &mut |labels, value| {
                 if table != POOLS || !NOT_HELD.contains(&label(labels, "state").as_str()) {
                     rows.of(labels, &mut |row| row.add(place, value));
                 }
             });
         }
-        Some(rows)
+        rows.first = rows.told == 0;
+        more(&mut rows);
+        rows.rows.truncate(rows.told);
     }
 
     /// Changes the row of these labels, a new one where there is none.
@@ -228,12 +264,8 @@ impl Rows {
         let [(name, _)] = self.spec.labels else {
             return None;
         };
-        let at = if self.next < self.rows.len() {
-            self.next
-        } else {
-            0
-        };
-        let text = self.rows.get(at)?.text(0);
+        let at = if self.next < self.told { self.next } else { 0 };
+        let text = self.told().get(at)?.text(0);
         let rest = labels.strip_prefix('{')?.strip_prefix(name)?;
         let rest = rest.strip_prefix("=\"")?.strip_prefix(text)?;
         // Behind a backslash a quotation mark is none.
@@ -241,34 +273,41 @@ impl Rows {
         (ends && !text.contains('\\')).then_some(at)
     }
 
+    fn told(&self) -> &[Row] {
+        self.rows.get(..self.told).unwrap_or_default()
+    }
+
     fn search(&mut self, labels: &str) -> usize {
-        let names = self.spec.labels.iter();
-        let mut texts: [String; TEXTS] = Default::default();
-        for (text, (name, _)) in texts.iter_mut().zip(names) {
-            *text = label(labels, name);
+        let new = self.told;
+        if self.rows.len() == new {
+            self.rows.push(Row::default());
+        }
+        if let Some(row) = self.rows.get_mut(new) {
+            row.begin(self.spec, labels);
         }
         // Of one family no two are alike, and there may be thousands.
-        let search = self.spec.numbers.len() > 1;
-        let found = search.then(|| self.find(&texts)).flatten();
+        let alone = self.spec.numbers.len() == 1 || self.first && self.spec.labels.len() == 1;
+        let found = if alone { None } else { self.find() };
         found.unwrap_or_else(|| {
-            self.rows.push(Row {
-                texts,
-                numbers: vec![None; self.spec.numbers.len()],
-                history: None,
-            });
-            self.rows.len() - 1
+            self.told += 1;
+            new
         })
     }
 
-    fn find(&self, texts: &[String; TEXTS]) -> Option<usize> {
-        let labels = texts.iter().take(self.spec.labels.len());
-        let count = self.rows.len();
-        let places = (self.next..count).chain(0..self.next.min(count));
-        let mut places = places.filter(|at| {
-            let row = self.rows.get(*at);
-            row.is_some_and(|row| labels.clone().eq(row.texts.iter().take(labels.len())))
-        });
-        places.next()
+    /// The row that has the texts of the one behind the last.
+    fn find(&self) -> Option<usize> {
+        let wanted = self.rows.get(self.told)?;
+        let labels = self.spec.labels.len();
+        let same = |row: &Row| {
+            row.texts
+                .iter()
+                .zip(&wanted.texts)
+                .take(labels)
+                .all(|(row, wanted)| row == wanted)
+        };
+        let (before, behind) = self.told().split_at_checked(self.next)?;
+        let behind = behind.iter().position(same).map(|at| at + self.next);
+        behind.or_else(|| before.iter().position(same))
     }
 }
 
@@ -304,7 +343,8 @@ mod tests {
             push(&FLAGS, name, value);
         }
         push(&FLAGS, "late", 9);
-        let rows = Rows::read(INTERFACES, &Families::new(&batch)).unwrap().rows;
+        let mut rows = Vec::new();
+        Rows::read(INTERFACES, &Families::new(&batch), &mut rows);
         for (place, (row, name)) in rows.iter().zip(names).enumerate() {
             let value = Some(f64::from(u32::try_from(place).unwrap()));
             assert_eq!(

@@ -53,7 +53,11 @@ fn run(name: &'static str, error: Option<&str>) -> Run {
 
 /// The page's `<main>`, and the JSON.
 fn rendered(about: About, batch: &Batch, sampler: &Sampler) -> (String, Value) {
-    let [html, json] = View::new(about, batch, sampler).render(<[Vec<u8>; 2]>::default());
+    texts(&View::new(about, batch, sampler, None))
+}
+
+fn texts(view: &View) -> (String, Value) {
+    let [html, json] = view.render(<[Vec<u8>; 2]>::default());
     let (html, json) = (
         String::from_utf8(html).unwrap(),
         String::from_utf8(json).unwrap(),
@@ -96,7 +100,9 @@ fn kinds(now: &Value) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_captured_host_gives_the_page_beside_it() {
-    for name in ["x86_64-vm", "odd-names"] {
+    // Each in the memory of the one before.
+    let mut last = None;
+    for name in ["x86_64-vm", "odd-names", "x86_64-vm"] {
         let root = fixtures().join("hosts").join(name);
         let config = Config {
             procfs: root.join("proc"),
@@ -125,7 +131,9 @@ fn a_captured_host_gives_the_page_beside_it() {
             collectors: collectors.collect(),
             ..about()
         };
-        let (html, now) = rendered(about, engine.seen(), &sampler);
+        let view = View::new(about, engine.seen(), &sampler, last.take());
+        let (html, now) = texts(&view);
+        last = Some(view);
         golden(&root.join("expected.html"), &html).unwrap();
         let json = serde_json::to_string_pretty(&now).unwrap() + "\n";
         golden(&root.join("expected.json"), &json).unwrap();
@@ -335,7 +343,7 @@ fn crowds_are_bounded_and_folded() {
         collectors: vec![run("throughput", None)],
         ..about()
     };
-    let view = View::new(about.clone(), &batch, &Sampler::default());
+    let view = View::new(about.clone(), &batch, &Sampler::default(), None);
     let [whole, _] = view.render(<[Vec<u8>; 2]>::default());
     let (html, now) = rendered(about, &batch, &Sampler::default());
     let devices = now["interfaces"].as_array().unwrap();
