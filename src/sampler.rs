@@ -40,6 +40,9 @@ const SLOTS: usize = 12;
 /// The least that a slot covers.
 const SLOT: Duration = Duration::from_secs(5);
 
+/// For how long what a tick counted is not counted again for the page.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// What the ticks have sampled so far.
 #[derive(Default)]
 pub struct Sampler {
@@ -131,11 +134,12 @@ impl Sampler {
         &self.devices
     }
 
-    /// The devices where the last tick counted them all.
+    /// The devices with their counters, where the last tick had them all and was not long ago.
     #[must_use]
-    pub fn counted(&self) -> Option<&[Device]> {
-        let well = self.error.is_none() && self.last_success.is_some();
-        well.then_some(&self.devices)
+    pub fn counted(&self, now: Instant) -> Option<&[Device]> {
+        let (counted, _) = self.last_success?;
+        let fresh = now.saturating_duration_since(counted) < FRESH;
+        (fresh && self.error.is_none()).then_some(&self.devices)
     }
 
     /// The share of the segments sent during the last tick that were sent again; `None` when nothing was sent.

@@ -135,7 +135,7 @@ impl Engine {
             self.namespaces = Namespaces::wanted(config);
         }
         self.shared.leases.reload(config);
-        self.looking = None;
+        self.look_away();
         if config.connections.hostnames == Hostnames::Off {
             self.shared.hosts = Hosts::default();
         }

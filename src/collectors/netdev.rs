@@ -4,6 +4,8 @@
 //! the kernel's list of devices, where that can be asked (Linux 4.6). With `--collector.netdev.label-ifalias` every one of
 //! these families has the label `ifalias` too, and with `--collector.netdev.address-info` the devices' addresses are told
 //! (addresses.rs).
+//!
+//! For the page the counters are those of the last tick.
 
 mod addresses;
 
@@ -221,11 +223,22 @@ impl Collector for Netdev {
         let excluded = Excluded::new(self.kinds, links, files);
         context.left_out = match context.counted {
             Some(devices) => {
-                let rows = devices.iter().filter_map(Device::row).collect();
+                // One that is gone, or was made anew since then, has no counters.
+                let same = |device: &&Device| {
+                    let link = links::find(links, device.name());
+                    link.is_some_and(|link| device.ifindex() == Some(link.ifindex.into()))
+                };
+                let devices = devices
+                    .iter()
+                    .filter(|device| links.is_empty() || same(device));
+                let rows = devices.filter_map(Device::row);
+                let rows = rows.filter(|row| self.shows(row)).collect();
                 Some(self.push_rows(rows, (links, &excluded), files, batch))
             }
             None => files.net("dev", |bytes| {
-                let rows = dev::rows(bytes)?.collect::<Result<_, _>>()?;
+                let rows = dev::rows(bytes)?;
+                let rows = rows.filter(|row| row.as_ref().map_or(true, |row| self.shows(row)));
+                let rows = rows.collect::<Result<_, _>>()?;
                 Ok(self.push_rows(rows, (links, &excluded), files, batch))
             })?,
         };
@@ -238,6 +251,10 @@ impl Collector for Netdev {
 }
 
 impl Netdev {
+    fn shows(&self, row: &Row<'_>) -> bool {
+        self.devices.shows(&printable(row.name))
+    }
+
     /// Writes the counters of the devices that are shown, and says how many others there are.
     fn push_rows(
         &self,
@@ -249,10 +266,7 @@ impl Netdev {
         // The kernel loses its place between two reads of a long file when devices come and go, and may tell one
         // twice; a page with a series twice is refused as a whole.
         let mut seen = HashSet::new();
-        rows.retain(|row| {
-            let device = printable(row.name);
-            self.devices.shows(&device) && !excluded.has(row.name) && seen.insert(device)
-        });
+        rows.retain(|row| !excluded.has(row.name) && seen.insert(printable(row.name)));
         let left_out = keep_lowest(&mut rows, self.limit, |row| {
             links::find(links, row.name).map_or_else(
                 || ifindex(files, row.name),

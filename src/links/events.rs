@@ -59,6 +59,19 @@ impl Events {
             Ok(())
         })
     }
+
+    /// Whether nothing was reported since the last call, of bridges' ports neither, and nothing lost.
+    ///
+    /// # Errors
+    /// When the call fails, or what the kernel sends breaks the format.
+    pub fn quiet(&self) -> Result<bool, NetlinkError> {
+        let mut quiet = true;
+        let lost = self.0.read(|_| {
+            quiet = false;
+            Ok(())
+        })?;
+        Ok(quiet && !lost)
+    }
 }
 
 impl AsFd for Events {

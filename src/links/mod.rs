@@ -1,4 +1,5 @@
-//! The network devices as the kernel lists them, asked at most once a scrape; collectors read the same [`Link`]s.
+//! The network devices as the kernel lists them, asked at most once a scrape; collectors read the same [`Link`]s. For the page the
+//! list of the last look or scrape stands while the kernel reports no change ([`events`]).
 //!
 //! One dump takes the kernel's lock for devices (RTNL) once, where reading the twenty attributes of one device in
 //! /sys/class/net takes or tries it for several of them, and spins or waits while somebody else has it. Speed and duplex
@@ -80,6 +81,12 @@ impl Links {
     pub fn begin(&mut self) {
         self.asked = None;
         self.modes = false;
+    }
+
+    /// Whether there is a list that needs no new dump.
+    #[must_use]
+    pub fn stand(&self) -> bool {
+        self.asked == Some(Ok(()))
     }
 
     /// The devices of this scrape, sorted by the bytes of their names; the first caller asks. `None` where sysfs is the

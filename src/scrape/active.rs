@@ -23,6 +23,12 @@ pub struct Outcome {
     pub error: Option<String>,
 }
 
+impl Outcome {
+    pub(super) fn is_well(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
 /// A collector that is enabled.
 pub(super) struct Active {
     pub(super) spec: &'static Spec,

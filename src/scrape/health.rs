@@ -48,7 +48,7 @@ pub(super) struct Health<'a> {
 
 impl Health<'_> {
     pub(super) fn is_well(&self) -> bool {
-        self.outcome.is_some_and(|outcome| outcome.error.is_none())
+        self.outcome.is_some_and(Outcome::is_well)
     }
 
     pub(super) fn write(&self, families: Families, batch: &mut Batch) {

@@ -4,7 +4,7 @@
 //! while somebody looks, and with `--companion` what node_exporter has. Walks for /metrics meanwhile count no peers.
 //!
 //! What the kernel reports when it changes is not asked for at each look: the samples of `netclass` and the list of devices stand
-//! until a report comes ([`Steady`]), which is a third of the time that a look at fifty devices takes.
+//! until a report comes ([`Watch`]), which is a third of the time that a look at fifty devices takes.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -38,13 +38,16 @@ pub(super) struct Looking {
     beside: Vec<Active>,
     /// Who talks to whom, where the configuration does not want to know.
     peers: Option<Peers>,
-    steady: Option<Steady>,
+    watch: Watch,
 }
 
-/// What a batch begins with and stays true until the kernel says otherwise.
-struct Steady {
-    events: Events,
-    /// Behind what stays, and until when that is believed.
+/// Until when what is known of the devices stands.
+#[derive(Default)]
+struct Watch {
+    /// The kernel's reports; none where they cannot be had, or the devices are not from its list.
+    events: Option<Events>,
+    useless: bool,
+    /// Behind what stays of a batch, and until when that is believed.
     kept: Option<(Mark, Instant)>,
 }
 
@@ -66,32 +69,38 @@ impl Looking {
         Self {
             beside: beside.map(|spec| Active::new(spec, config)).collect(),
             peers,
-            steady: None,
+            watch: Watch::default(),
         }
     }
 }
 
-impl Steady {
-    /// The subscription comes before the list: what changes in between is told twice, and nothing is missed.
-    fn begin() -> Option<Self> {
-        let events = Events::subscribe();
-        let told =
-            events.inspect_err(|error| log::debug!("devices are asked for at each look: {error}"));
-        told.ok().map(|events| Self { events, kept: None })
-    }
-
-    /// Behind what still stands.
+impl Watch {
+    /// Behind what still stands of the last look.
     fn stands(&mut self, now: Instant) -> Option<Mark> {
-        let mut quiet = true;
-        let lost = self.events.read(|_| quiet = false);
-        quiet &= lost == Ok(false);
+        let quiet = self.events.as_ref().map(Events::quiet) == Some(Ok(true));
         self.kept = self.kept.filter(|(_, until)| quiet && now < *until);
         self.kept.map(|(mark, _)| mark)
     }
 
+    /// Subscribes, before the list is asked for: what changes in between is told twice, and nothing is missed.
+    fn begin(&mut self) {
+        if self.events.is_none() && !self.useless {
+            match Events::subscribe() {
+                Ok(events) => self.events = Some(events),
+                Err(error) => {
+                    log::debug!("devices are asked for at each look: {error}");
+                    self.useless = true;
+                }
+            }
+        }
+    }
+
     /// Keeps what netclass found, where it came from the list that the kernel reports changes of.
     fn keep(&mut self, netclass: &Health<'_>, mark: Mark, now: Instant) {
-        let reported = netclass.is_well() && netclass.source == Some("netlink");
+        if netclass.is_well() && netclass.source != Some("netlink") {
+            (self.events, self.useless) = (None, true);
+        }
+        let reported = netclass.is_well() && self.events.is_some();
         self.kept = reported.then_some((mark, now + BELIEVED));
     }
 }
@@ -104,18 +113,26 @@ impl Engine {
             .take()
             .unwrap_or_else(|| Looking::new(&self.config, names, &self.collectors));
         let now = Instant::now();
-        let stands = looking
-            .steady
-            .as_mut()
-            .and_then(|steady| steady.stands(now));
+        let all = self.collectors.iter_mut().chain(&mut looking.beside);
+        let mut all: Vec<_> = all
+            .filter(|active| names.contains(&active.spec.name))
+            .collect();
+        // What stands comes first, and the batch is cut behind it at the next look.
+        let is_netclass = |active: &Active| std::ptr::eq(active.spec, &raw const netclass::SPEC);
+        all.sort_by_key(|active| !is_netclass(active));
+        let netclass = all.first().filter(|active| is_netclass(active));
+        // A scrape may have tried since then, and failed.
+        let well = self.shared.links.stand()
+            && netclass.is_some_and(|active| active.outcome.as_ref().is_some_and(Outcome::is_well));
+        let stands = looking.watch.stands(now).filter(|_| well);
         if let Some(mark) = stands {
             self.seen.cut(mark);
             self.shared.begin_with_devices();
         } else {
             self.seen.clear();
             self.shared.begin();
-            if looking.steady.is_none() && self.shared.files.live_sysfs() {
-                looking.steady = Steady::begin();
+            if netclass.is_some() && self.shared.files.live_sysfs() {
+                looking.watch.begin();
             }
         }
         let lent = looking.peers.is_some();
@@ -125,18 +142,12 @@ impl Engine {
         if self.config.connections.hostnames != Hostnames::Off {
             self.shared.hosts.refresh(&self.shared.files);
         }
-        let all = self.collectors.iter_mut().chain(&mut looking.beside);
-        let mut all: Vec<_> = all
-            .filter(|active| names.contains(&active.spec.name))
-            .collect();
         let sampled = Sampled {
             sampler,
-            counted: sampler.counted(),
+            counted: sampler.counted(now),
         };
-        // The batch is cut behind it at the next look.
-        all.sort_by_key(|active| active.spec.name != netclass::SPEC.name);
         for active in all {
-            let steady = active.spec.name == netclass::SPEC.name;
+            let steady = is_netclass(active);
             if steady && stands.is_some() {
                 continue;
             }
@@ -144,8 +155,8 @@ impl Engine {
                 .shared
                 .run(active, &self.config, sampled, &mut self.seen);
             health.write(Families::All, &mut self.seen);
-            if let Some(kept) = looking.steady.as_mut().filter(|_| steady) {
-                kept.keep(&health, self.seen.mark(), now);
+            if steady {
+                looking.watch.keep(&health, self.seen.mark(), now);
             }
         }
         if lent {

@@ -185,3 +185,27 @@ fn a_reload_makes_anew_what_was_touched_and_nothing_else() {
     engine.reload(&config, |_| true);
     assert!(engine.outcomes().all(|(spec, _)| spec.name != "uname"));
 }
+
+#[test]
+fn what_a_look_keeps_ends_with_a_failure_and_a_reload() {
+    let mut engine = engine(&[&crate::collectors::netclass::SPEC]);
+    let sampler = Sampler::default();
+    engine.look(&["netclass"], &sampler);
+    let mtu = |engine: &Engine| text(engine.seen()).contains("node_network_mtu_bytes");
+    assert!(mtu(&engine));
+    // Twice from what was kept, unless a device changed meanwhile.
+    engine.look(&["netclass"], &sampler);
+    assert!(mtu(&engine));
+    // As a scrape leaves it that could not ask.
+    engine.collectors[0].outcome = Some(Outcome {
+        duration: Duration::ZERO,
+        error: Some("EMFILE".to_string()),
+    });
+    engine.look(&["netclass"], &sampler);
+    let outcome = engine.collectors[0].outcome.as_ref().expect("it ran");
+    assert_eq!(outcome.error, None);
+    assert!(mtu(&engine));
+    let config = engine.config.clone();
+    engine.reload(&config, |_| false);
+    assert!(engine.seen().samples().is_empty() && engine.looking.is_none());
+}

@@ -63,7 +63,7 @@ pub struct About {
     pub refresh: Duration,
     /// The path of the metrics.
     pub telemetry_path: String,
-    /// The enabled collectors, in the order in which they run, and then those that ran for the page alone.
+    /// The enabled collectors, in the order in which a scrape runs them, and then those that ran for the page alone.
     pub collectors: Vec<Run>,
     /// Devices that have no carrier as long as nothing is plugged into them: bridges.
     pub bridges: Vec<String>,
