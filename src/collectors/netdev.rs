@@ -228,11 +228,12 @@ impl Collector for Netdev {
                     let link = links::find(links, device.name());
                     link.is_some_and(|link| device.ifindex() == Some(link.ifindex.into()))
                 };
+                let mut rows = Vec::with_capacity(devices.len());
                 let devices = devices
                     .iter()
                     .filter(|device| links.is_empty() || same(device));
-                let rows = devices.filter_map(Device::row);
-                let rows = rows.filter(|row| self.shows(row)).collect();
+                let shown = devices.filter_map(Device::row);
+                rows.extend(shown.filter(|row| self.shows(row)));
                 Some(self.push_rows(rows, (links, &excluded), files, batch))
             }
             None => files.net("dev", |bytes| {
