@@ -16,6 +16,10 @@ use flate2::Status;
 
 /// Identification, deflate, no flags, no time, the fast level's mark, an unknown operating system.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+/// What ends a deflate stream behind a full flush: a last block without anything (RFC 1951, fixed codes).
+const LAST: [u8; 2] = [3, 0];
+/// After so many bytes the compressor begins anew; on machines of 32 bits its positions end at four times as many.
+const LONG: u64 = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 /// The least room that the compressor is given at a time.
 const ROOM: usize = 4096;
 
@@ -36,20 +40,25 @@ impl Gzip {
             .0
             .get_or_insert_with(|| (Compress::new(Compression::fast(), false), now));
         *used = now;
-        deflate.reset();
+        if deflate.total_in() > LONG {
+            deflate.reset();
+        }
         let mut packed = Vec::with_capacity(ROOM + bytes.len() / 4);
         packed.extend_from_slice(&HEAD);
         let mut rest = bytes;
         loop {
             let before = deflate.total_in();
-            let status = deflate.compress_vec(rest, &mut packed, FlushCompress::Finish);
+            // A full flush forgets what was packed and costs a third of a reset, which writes all of the tables.
+            let status = deflate.compress_vec(rest, &mut packed, FlushCompress::Full);
             let taken = usize::try_from(deflate.total_in() - before).ok()?;
             rest = rest.get(taken..)?;
+            let room = packed.capacity() - packed.len();
             match status.ok()? {
-                Status::StreamEnd => break,
-                Status::Ok | Status::BufError => packed.reserve(ROOM.max(packed.len() / 2)),
+                Status::Ok | Status::BufError if rest.is_empty() && room > 0 => break,
+                _ => packed.reserve(ROOM.max(packed.len() / 2)),
             }
         }
+        packed.extend_from_slice(&LAST);
         let mut crc = Crc::new();
         crc.update(bytes);
         packed.extend_from_slice(&crc.sum().to_le_bytes());
@@ -93,8 +102,35 @@ mod tests {
                 .read_to_end(&mut found)
                 .expect("length and checksum are right");
             assert_eq!(found, bytes);
-            assert_eq!(Gzip::default().pack(bytes).expect("packed"), packed);
         }
+    }
+
+    #[test]
+    fn whatever_room_is_left_at_the_end() {
+        let mut gzip = Gzip::default();
+        let mut state = 1_u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .take(6000)
+        .collect();
+        // What cannot be packed fills its first room to the last byte at one of these lengths, and a compressor that has packed
+        // so much begins anew on the way.
+        let mut longest_in_its_first_room = 0;
+        for length in 5200..noise.len() {
+            let packed = gzip.pack(&noise[..length]).expect("packed");
+            let mut found = Vec::new();
+            let mut decoder = GzDecoder::new(packed.as_slice());
+            decoder.read_to_end(&mut found).expect("it is whole");
+            assert_eq!(found, &noise[..length]);
+            if packed.len() <= ROOM + length / 4 {
+                longest_in_its_first_room = length;
+            }
+        }
+        assert!((5300..5900).contains(&longest_in_its_first_room));
     }
 
     #[test]
