@@ -4,7 +4,7 @@
 //! while somebody looks, and with `--companion` what node_exporter has. Walks for /metrics meanwhile count no peers.
 //!
 //! What the kernel reports when it changes is not asked for at each look: the samples of `netclass` and the list of devices stand
-//! until a report comes ([`Watch`]), which is a third of the time that a look at fifty devices takes.
+//! until a report comes ([`Watch`]), which is a quarter of the time that a look at fifty devices took.
 
 use std::time::Duration;
 use std::time::Instant;
