@@ -1,8 +1,9 @@
 //! The page at `/` and the JSON at `/api/now`: what the machine's network does now, and what is wrong with it.
 //!
 //! Both are written from one [`View`], and that is read from the batch of a scrape (`read`): no number is measured a second
-//! time, and what the page shows is what /metrics says, but for the devices' counters, which are the last tick's, and for what the
-//! kernel reports of devices, which stands until it does (`scrape::look`). Only the last ten minutes come from elsewhere, the sampler's history.
+//! time, and what the page shows is what /metrics says, but for the devices' counters, which are the last tick's, and for what
+//! the kernel reports of devices, which stands until it does (`scrape::look`). Only the last ten minutes come from elsewhere,
+//! the sampler's history.
 //! What counts as wrong is in `problems`; docs/page.md tells it to users, with the JSON's keys.
 //!
 //! The server renders all of the page, so that it is whole without a script. The script (page.js) asks for the JSON and
